@@ -1,0 +1,34 @@
+"""Benchmark and profile latency-critical Python against its budget, on the machine it runs on."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from latencykit.model import Target
+    from latencykit.session import measure
+    from latencykit.suite import Component, Parameter, call, market, replay
+
+__all__ = ["Component", "Parameter", "Target", "call", "market", "measure", "replay"]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Component": "latencykit.suite",
+    "Parameter": "latencykit.suite",
+    "Target": "latencykit.model",
+    "call": "latencykit.suite",
+    "market": "latencykit.suite",
+    "measure": "latencykit.session",
+    "replay": "latencykit.suite",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import the home of a public name on its first use (PEP 562), so that importing latencykit costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'latencykit' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""Types of the native module, kept true to it by stubtest."""

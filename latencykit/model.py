@@ -1,0 +1,297 @@
+"""Frozen data that flows from the runner to the reports, and the fixed schema of a run on file.
+
+The field names are those of the JSON schema ``latencykit.run/1``; every duration is in nanoseconds.
+"""
+
+import math
+from typing import Any, Literal
+
+import msgspec
+
+from latencykit.errors import DataError, InvalidValueError
+from latencykit.units import parse_duration_ns
+
+SCHEMA = "latencykit.run/1"
+
+Mode = Literal["per_call", "batched", "open_loop", "cold", "first_call"]
+TargetVerdictWord = Literal["met", "missed", "inconclusive"]
+Fitness = Literal["fit", "noisy", "unfit"]
+Tier = Literal["below minimum", "minimum", "recommended", "optimal", "unknown"]
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Declare the latency that an operation must stay under.
+
+    Args:
+        statistic: One of p50, p90, p99, p999.
+        limit: The limit as text with a unit (``"100ns"``) or as nanoseconds, greater than 0.
+        claimed: What is said to be usual today, as text with a unit; shown beside the measured baseline.
+
+    Raises:
+        InvalidValueError: The statistic is unknown, or a duration cannot be parsed.
+    """
+
+    statistic: str
+    limit: str | float
+    claimed: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.statistic not in QUANTILES:
+            raise InvalidValueError(f"target statistic {self.statistic!r} is not one of {', '.join(QUANTILES)}")
+        parse_duration_ns(self.limit)
+        if self.claimed is not None:
+            parse_duration_ns(self.claimed)
+
+    @property
+    def limit_ns(self) -> float:
+        """The limit in nanoseconds."""
+        return parse_duration_ns(self.limit)
+
+    @property
+    def claimed_ns(self) -> float | None:
+        """The claimed usual figure in nanoseconds, if there is one."""
+        return None if self.claimed is None else parse_duration_ns(self.claimed)
+
+
+class TargetVerdict(msgspec.Struct, frozen=True):
+    """A target and how the measured figure stands against it."""
+
+    statistic: str
+    limit_ns: float
+    verdict: TargetVerdictWord
+    reason: str = ""
+    claimed_ns: float | None = None
+
+
+class Samples(msgspec.Struct, frozen=True):
+    """What the runner measured of one operation in one mode: gross, unjudged.
+
+    ``batch_ns`` holds the gross duration of each batch of ``batch_size`` calls (batched mode only);
+    ``histogram`` holds the gross durations of single calls (per-call) or of whole batches (batched).
+    """
+
+    component: str
+    variant: str
+    parameters: dict[str, Any]
+    mode: Mode
+    count: int
+    batch_size: int
+    floor_ns: float
+    resolution_ns: float
+    histogram: str
+    batch_ns: list[float] = []
+    allocations_per_op: float | None = None
+    allocations: dict[str, float] = {}
+    gc: str = "off"
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of a run: one operation in one mode, net of its floor and judged against its target."""
+
+    component: str
+    variant: str
+    baseline: bool
+    parameters: dict[str, Any] = {}
+    mode: Mode
+    corrected: bool = False
+    count: int
+    batch_size: int = 1
+    gc: str = "off"
+    floor_ns: float
+    resolution_ns: float
+    min_ns: float
+    p50_ns: float | None
+    p90_ns: float | None = None
+    p99_ns: float | None = None
+    p999_ns: float | None = None
+    max_ns: float | None = None
+    mean_ns: float
+    p50_interval_ns: tuple[float, float] | None = None
+    histogram: str
+    allocations_per_op: float | None = None
+    allocations: dict[str, float] = {}
+    cache_hit_rate: float | None = None
+    speedup_vs_baseline: float | None = None
+    target: TargetVerdict | None = None
+
+    @property
+    def name(self) -> str:
+        """The operation's one name: ``component/variant[key=value]``."""
+        return operation_name(self.component, self.variant, self.parameters)
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An operation that could not be measured, and why, in a sentence."""
+
+    component: str
+    variant: str
+    parameters: dict[str, Any]
+    reason: str
+    detail: str = ""
+
+
+class Cpu(msgspec.Struct, frozen=True, kw_only=True):
+    """The processor; None is what could not be read."""
+
+    model: str | None = None
+    vendor: str | None = None
+    architecture: str | None = None
+    physical_cores: int | None = None
+    logical_cores: int | None = None
+    allowed_cpus: list[int] = []
+    max_mhz: float | None = None
+    isa: list[str] = []
+    caches: list["Cache"] = []
+    governor: str | None = None
+    tier: Tier = "unknown"
+
+
+class Cache(msgspec.Struct, frozen=True, kw_only=True):
+    """One cache as the kernel describes it in sysfs."""
+
+    level: int
+    kind: str
+    size_bytes: int
+    line_bytes: int | None = None
+    ways: int | None = None
+    shared_by: int | None = None
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """Main memory."""
+
+    total_bytes: int | None = None
+    available_bytes: int | None = None
+    huge_pages: str | None = None
+    locked_limit_bytes: int | None = None
+    tier: Tier = "unknown"
+
+
+class Storage(msgspec.Struct, frozen=True, kw_only=True):
+    """The storage under a folder: nvme, ssd, hdd, virtual, memory or network; None is unknown."""
+
+    path: str
+    kind: str | None = None
+    device: str | None = None
+    filesystem: str | None = None
+    free_bytes: int | None = None
+    tier: Tier = "unknown"
+
+
+class OperatingSystem(msgspec.Struct, frozen=True, kw_only=True):
+    """Kernel, container and scheduling facts."""
+
+    name: str
+    kernel: str | None = None
+    distribution: str | None = None
+    hypervisor: str | None = None
+    container: str | None = None
+    cpu_quota: float | None = None
+    throttled_periods: int | None = None
+
+
+class PythonBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """The interpreter."""
+
+    implementation: str
+    version: str
+    compiler: str
+    optimised: bool | None = None
+    debug: bool
+    gil: bool
+    executable: str
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True):
+    """The clock that samples are taken with, and the kernel's own clock source."""
+
+    source: str
+    frequency_hz: float | None = None
+    resolution_ns: float | None = None
+    invariant: bool | None = None
+    kernel_clocksource: str | None = None
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about the machine that a figure depends on."""
+
+    cpu: Cpu
+    memory: Memory
+    storage: Storage
+    os: OperatingSystem
+    python: PythonBuild
+    clock: Clock
+    virtualized: bool | None
+    fingerprint: str
+    warnings: list[str] = []
+
+
+class Hiccups(msgspec.Struct, frozen=True, kw_only=True):
+    """Time that the machine took away from a spinning core, over all meter windows of a run."""
+
+    windows: int = 0
+    observed_ns: int = 0
+    lost_ns: int = 0
+    count: int = 0
+    longest_ns: int = 0
+    threshold_ns: int = 0
+    per_cpu: dict[str, float] = {}
+
+
+class Validity(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the machine was fit for measuring while the run was made."""
+
+    verdict: Fitness
+    stolen_ratio: float
+    hiccups: Hiccups
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole run, as stored on file."""
+
+    schema: str = SCHEMA
+    id: str
+    started_at: str
+    argv: list[str]
+    environment: Environment
+    validity: Validity
+    results: list[Result]
+    failures: list[Failure] = []
+    complete: bool = True
+
+
+def operation_name(component: str, variant: str, parameters: dict[str, Any]) -> str:
+    """Return an operation's one name, ``component/variant[key=value,...]``."""
+    inside = ",".join(f"{key}={value}" for key, value in parameters.items())
+    return f"{component}/{variant}[{inside}]" if inside else f"{component}/{variant}"
+
+
+def encode_run(run: Run) -> bytes:
+    """Encode a run as indented JSON of schema ``latencykit.run/1``."""
+    return msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n"
+
+
+def decode_run(data: bytes, name: str = "run") -> Run:
+    """Decode and validate a run.
+
+    Args:
+        data: JSON text.
+        name: What to call the input in an error, usually the file's path.
+
+    Raises:
+        DataError: The text is not JSON, or not a run of this schema version.
+    """
+    try:
+        run = msgspec.json.decode(data, type=Run)
+    except msgspec.MsgspecError as error:
+        raise DataError(f"{name} is not a latencykit run: {error}") from error
+    if run.schema != SCHEMA:
+        raise DataError(f"{name} has schema {run.schema!r}; this version reads {SCHEMA!r}")
+    return run
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return the value, or None where JSON has no way to write it."""
+    return value if math.isfinite(value) else None

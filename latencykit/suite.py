@@ -1,0 +1,182 @@
+"""How a suite declares what is to be measured: components and their variants. Nothing here runs them."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from latencykit.errors import InvalidTypeError, InvalidValueError
+from latencykit.model import Target
+
+if TYPE_CHECKING:
+    from latencykit.engine.feeds import Ticks
+
+Setup = Callable[..., Any]
+Parameter = int | float | str | bool
+GcPolicy = Literal["off", "on"]
+F = TypeVar("F", bound=Setup)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A prepared operation: a function and the argument rows that it is called with, in turn.
+
+    Attributes:
+        function: What is timed.
+        rows: Argument tuples, all of one length; call i uses row i modulo their number.
+        between: An untimed function that runs between batches, or None.
+        closure: True if the function's own Python frame belongs to the harness and not to the operation,
+            so that the floor is an empty Python function and not an empty native call.
+    """
+
+    function: Callable[..., object]
+    rows: Sequence[tuple[object, ...]] = ((),)
+    between: Callable[[], object] | None = None
+    closure: bool = False
+
+
+def call(function: Callable[..., object], *args: object, between: Callable[[], object] | None = None) -> Operation:
+    """Prepare a call that is timed without a Python frame of ours around it.
+
+    Args:
+        function: What is timed.
+        args: The positional arguments of every call.
+        between: An untimed function that runs between batches, for example to let a consumer catch up.
+
+    Raises:
+        InvalidTypeError: The function is not callable.
+    """
+    return replay(function, [args], between=between)
+
+
+def replay(
+    function: Callable[..., object],
+    rows: Iterable[Sequence[object]],
+    between: Callable[[], object] | None = None,
+) -> Operation:
+    """Prepare calls whose arguments come from `rows` in turn, starting over after the last.
+
+    Args:
+        function: What is timed.
+        rows: Argument sequences, at least one, all of one length.
+        between: An untimed function that runs between batches.
+
+    Raises:
+        InvalidTypeError: The function is not callable.
+        InvalidValueError: There are no rows, or their lengths differ.
+    """
+    if not callable(function):
+        raise InvalidTypeError(f"{function!r} cannot be called; pass a function and its arguments separately")
+    tuples = [tuple(row) for row in rows]
+    if len({len(row) for row in tuples}) != 1:
+        raise InvalidValueError("replay() needs at least one row of arguments, all of one length")
+    return Operation(function, tuples, between)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to do what the component does.
+
+    Attributes:
+        name: Its name, unique within the component.
+        setup: Prepares, untimed, and returns the operation to time; a generator yields it and cleans up after.
+        peer: The third-party package that it needs; measured only when peers are asked for.
+    """
+
+    name: str
+    setup: Setup
+    peer: str | None = None
+
+
+@dataclass(slots=True)
+class Component:
+    """Declare what is compared.
+
+    Args:
+        name: Its name on the command line and in every report.
+        baseline: The name of the variant that ratios are taken against.
+        target: The latency that every variant but the baseline is judged against.
+        parameters: Values for each keyword argument of the variants; all combinations are measured.
+        gc: Whether the cyclic garbage collector runs while measuring; "off" as in timeit.
+        doc: One line on what one operation is.
+
+    Raises:
+        InvalidValueError: The name is empty or contains one of ``/[]``.
+    """
+
+    name: str
+    baseline: str | None = None
+    target: Target | None = None
+    parameters: Mapping[str, Sequence[Parameter]] = field(default_factory=dict)
+    gc: GcPolicy = "off"
+    doc: str = ""
+    variants: dict[str, Variant] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+
+    def variant(self, function: F | None = None, *, name: str | None = None, peer: str | None = None) -> Any:
+        """Register a function as a variant under its own name, or under `name`.
+
+        Args:
+            function: Sets up, untimed, and returns (or yields) the operation to time.
+            name: The variant's name, if not the function's.
+            peer: The third-party package that the variant needs.
+
+        Raises:
+            InvalidValueError: The component already has a variant of that name.
+        """
+
+        def register(setup: F) -> F:
+            variant = Variant(name or setup.__name__, setup, peer)
+            if variant.name in self.variants:
+                raise InvalidValueError(f"component {self.name!r} already has a variant {variant.name!r}")
+            _check_name(variant.name)
+            self.variants[variant.name] = variant
+            return setup
+
+        return register if function is None else register(function)
+
+    def combinations(self) -> Iterator[dict[str, Parameter]]:
+        """Yield every combination of parameter values, one empty one if there are no parameters."""
+        for values in itertools.product(*self.parameters.values()):
+            yield dict(zip(self.parameters, values, strict=True))
+
+
+def as_operation(prepared: object) -> Operation:
+    """Return what a variant's setup returned as an operation.
+
+    Raises:
+        InvalidTypeError: It is neither an operation nor a function without arguments.
+    """
+    if isinstance(prepared, Operation):
+        return prepared
+    if callable(prepared):
+        return Operation(prepared, closure=isinstance(prepared, FunctionType))
+    raise InvalidTypeError(f"a variant must return a function or latencykit.call(...), not {prepared!r}")
+
+
+_ticks_path: str | None = None
+
+
+def use_ticks(path: str | None) -> None:
+    """Make `market` read this file from now on; None goes back to the synthetic market."""
+    global _ticks_path  # noqa: PLW0603 - one process measures one run, and a suite's setup takes no arguments
+    _ticks_path = path
+
+
+def market() -> "Ticks":
+    """Return the market data of this run: the file given with ``--ticks``, else a seeded synthetic market.
+
+    Raises:
+        DataError: The file cannot be read or does not hold bars, quotes or trades.
+    """
+    from latencykit.engine.feeds import read_ticks, synthetic_market
+
+    return synthetic_market() if _ticks_path is None else read_ticks(_ticks_path)
+
+
+def _check_name(name: str) -> None:
+    if not name or set(name) & set("/[] ,="):
+        raise InvalidValueError(f"name {name!r} is empty or holds one of '/[] ,='; use a plain word")

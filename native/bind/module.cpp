@@ -1,0 +1,102 @@
+// The module object: multi-phase initialisation and the state that every binding file shares.
+#include "bind/types.h"
+
+// The one file that defines NumPy's function table; the others declare it with NO_IMPORT_ARRAY.
+#define PY_ARRAY_UNIQUE_SYMBOL latencykit_numpy
+#include <numpy/arrayobject.h>
+
+#include <initializer_list>
+
+namespace latencykit::bind {
+
+int add_type(PyObject* module, PyType_Spec* spec, PyTypeObject** slot) {
+  PyObject* type = PyType_FromModuleAndSpec(module, spec, nullptr);
+  if (type == nullptr) return -1;
+  *slot = reinterpret_cast<PyTypeObject*>(type);
+  return PyModule_AddType(module, *slot);
+}
+
+namespace {
+
+int find_error(PyObject* errors, const char* name, PyObject** slot) {
+  *slot = PyObject_GetAttrString(errors, name);
+  return *slot == nullptr ? -1 : 0;
+}
+
+int find_errors(ModuleState* state) {
+  PyObject* errors = PyImport_ImportModule("latencykit.errors");
+  if (errors == nullptr) return -1;
+  const int failed = find_error(errors, "InvalidValueError", &state->invalid_value) ||
+                     find_error(errors, "InvalidTypeError", &state->invalid_type) ||
+                     find_error(errors, "InvalidStateError", &state->invalid_state) ||
+                     find_error(errors, "CapacityError", &state->capacity) ||
+                     find_error(errors, "UnsupportedError", &state->unsupported);
+  Py_DECREF(errors);
+  return failed ? -1 : 0;
+}
+
+int execute(PyObject* module) {
+  if (PyArray_ImportNumPyAPI() < 0) return -1;
+  if (find_errors(state_of_module(module)) < 0) return -1;
+  for (auto add : {add_clock, add_histogram, add_operation, add_meter, add_allocations, add_probes,
+                   add_order_arena, add_logger, add_indicators, add_panic_detector}) {
+    if (add(module) < 0) return -1;
+  }
+  return 0;
+}
+
+// Calls f on the address of every reference that the state holds.
+template <typename F>
+int each_reference(ModuleState* s, F f) {
+  if (s == nullptr) return 0;  // The collector may come before the module was executed.
+  for (PyObject** error :
+       {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity, &s->unsupported}) {
+    if (int stop = f(error)) return stop;
+  }
+  for (PyTypeObject** type : {&s->histogram, &s->operation, &s->simulated_clock, &s->order_arena, &s->order,
+                              &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal}) {
+    if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
+  }
+  return 0;
+}
+
+int traverse(PyObject* module, visitproc visit, void* arg) {
+  return each_reference(state_of_module(module), [&](PyObject** reference) {
+    Py_VISIT(*reference);
+    return 0;
+  });
+}
+
+int clear(PyObject* module) {
+  return each_reference(state_of_module(module), [](PyObject** reference) {
+    Py_CLEAR(*reference);
+    return 0;
+  });
+}
+
+void free_module(void* module) { clear(static_cast<PyObject*>(module)); }
+
+PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, reinterpret_cast<void*>(execute)},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, nullptr},
+};
+
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    "latencykit._core",
+    "The native core of latencykit: clocks, histograms, samplers and the parts of the reference engine.",
+    sizeof(ModuleState),
+    nullptr,
+    slots,
+    traverse,
+    clear,
+    free_module,
+};
+
+}  // namespace
+}  // namespace latencykit::bind
+
+PyMODINIT_FUNC PyInit__core() { return PyModuleDef_Init(&latencykit::bind::definition); }

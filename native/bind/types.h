@@ -1,0 +1,59 @@
+// What the binding files share: the module's state, one registration function per file, and error raising.
+#pragma once
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+namespace latencykit::bind {
+
+// Per-module state. The heap types that other types create or check for, and the exception classes of
+// latencykit.errors, which the module looks up once when it is executed.
+struct ModuleState {
+  PyObject* invalid_value;
+  PyObject* invalid_type;
+  PyObject* invalid_state;
+  PyObject* capacity;
+  PyObject* unsupported;
+  PyTypeObject* histogram;
+  PyTypeObject* operation;
+  PyTypeObject* simulated_clock;
+  PyTypeObject* order_arena;
+  PyTypeObject* order;
+  PyTypeObject* async_logger;
+  PyTypeObject* log_site;
+  PyTypeObject* ema;
+  PyTypeObject* panic_detector;
+  PyTypeObject* signal;
+};
+
+inline ModuleState* state_of_module(PyObject* module) {
+  return static_cast<ModuleState*>(PyModule_GetState(module));
+}
+
+// Only for our own types, none of which can be subclassed, so that the defining class is the object's class.
+inline ModuleState* state_of(PyTypeObject* type) {
+  return static_cast<ModuleState*>(PyType_GetModuleState(type));
+}
+
+// Creates a heap type from its spec, adds it to the module, and keeps a reference in `slot`. 0, or -1 with an
+// error.
+int add_type(PyObject* module, PyType_Spec* spec, PyTypeObject** slot);
+
+// A method of any calling convention as the type that PyMethodDef wants.
+template <typename F>
+PyCFunction as_method(F* function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+int add_clock(PyObject* module);
+int add_histogram(PyObject* module);
+int add_operation(PyObject* module);
+int add_meter(PyObject* module);
+int add_allocations(PyObject* module);
+int add_probes(PyObject* module);
+int add_order_arena(PyObject* module);
+int add_logger(PyObject* module);
+int add_indicators(PyObject* module);
+int add_panic_detector(PyObject* module);
+
+}  // namespace latencykit::bind
