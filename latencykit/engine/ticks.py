@@ -13,7 +13,7 @@ TicksKind: TypeAlias = Literal["bars", "quotes", "trades"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Ticks:
-    """Hold a feed as read-only columns of equal length, one row a tick.
+    """Hold a feed as read-only columns of equal length, one row a tick (arrays are not copied).
 
     Args:
         timestamp_ns: UTC nanoseconds since 1970, int64.
