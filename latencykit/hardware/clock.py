@@ -1,0 +1,55 @@
+"""Read the kernel's clock source, and join it to what the native clock says of itself."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from latencykit.hardware.cpu import CpuInfo, cpu_flags, is_x86
+from latencykit.hardware.reading import parse_positive, read_text
+from latencykit.model import Clock
+
+
+def read_clock(root: Path, info: CpuInfo, measured: Clock | None) -> Clock:
+    """Complete a measured clock with what the kernel says; without one, return the kernel's part alone.
+
+    Args:
+        root: The root of the tree that holds ``sys``.
+        info: The parsed /proc/cpuinfo.
+        measured: The clock that samples are taken with, as the native core measured it.
+    """
+    source = read_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource")
+    clock = measured or Clock(source="unknown")
+    invariant = clock.invariant if clock.invariant is not None else has_invariant_tsc(info)
+    return msgspec.structs.replace(
+        clock, invariant=invariant, kernel_clocksource=clock.kernel_clocksource or source
+    )
+
+
+def clock_of(measured: Mapping[str, object]) -> Clock:
+    """Turn what the native clock says of itself into a `Clock`.
+
+    Args:
+        measured: ``source`` ("tsc" or "monotonic"), ``frequency_hz``, ``resolution_ns`` and ``invariant``;
+            what is missing is unknown.
+    """
+    invariant = measured.get("invariant")
+    return Clock(
+        source=str(measured.get("source") or "unknown"),
+        frequency_hz=_positive(measured.get("frequency_hz")),
+        resolution_ns=_positive(measured.get("resolution_ns")),
+        invariant=None if invariant is None else bool(invariant),
+    )
+
+
+def has_invariant_tsc(info: CpuInfo) -> bool | None:
+    """Return whether the TSC runs at one rate and in every sleep state; None on a CPU that has no TSC.
+
+    The kernel splits CPUID 8000_0007 EDX[8] into constant_tsc, for changes of frequency, and nonstop_tsc, for
+    C-states (arch/x86/kernel/cpu/intel.c and amd.c).
+    """
+    return {"constant_tsc", "nonstop_tsc"} <= cpu_flags(info) if is_x86(info) else None
+
+
+def _positive(value: object) -> float | None:
+    return parse_positive(str(value)) if isinstance(value, int | float) else None
