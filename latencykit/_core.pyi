@@ -112,3 +112,7 @@ class OrderArena:
     @property
     def allocations(self) -> int:
         """How often the arena had to ask for memory since it was built; 0 on the hot path."""
+
+# The clock.
+
+def clock_info() -> dict[str, object]: ...

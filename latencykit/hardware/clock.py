@@ -10,20 +10,26 @@ from latencykit.hardware.reading import parse_positive, read_text
 from latencykit.model import Clock
 
 
-def read_clock(root: Path, info: CpuInfo, measured: Clock | None) -> Clock:
-    """Complete a measured clock with what the kernel says; without one, return the kernel's part alone.
+def complete_clock(clock: Clock, root: Path, info: CpuInfo) -> Clock:
+    """Complete a clock with what the kernel says of its own clock source and of the TSC.
 
     Args:
+        clock: The clock that samples are taken with; what it knows of itself stays.
         root: The root of the tree that holds ``sys``.
         info: The parsed /proc/cpuinfo.
-        measured: The clock that samples are taken with, as the native core measured it.
     """
     source = read_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource")
-    clock = measured or Clock(source="unknown")
     invariant = clock.invariant if clock.invariant is not None else has_invariant_tsc(info)
     return msgspec.structs.replace(
         clock, invariant=invariant, kernel_clocksource=clock.kernel_clocksource or source
     )
+
+
+def measured_clock() -> Clock:
+    """Return the clock that samples are taken with, as the native core finds it on this machine."""
+    from latencykit import _core  # noqa: PLC0415 - it loads numpy
+
+    return clock_of(_core.clock_info())
 
 
 def clock_of(measured: Mapping[str, object]) -> Clock:

@@ -30,15 +30,15 @@ _ARM_PARTS = {
 _GHZ_IN_NAME = re.compile(r"@\s*([0-9]+(?:\.[0-9]+)?)\s*GHz")
 
 
-def read_cpu(root: Path, architecture: str | None, allowed_cpus: Iterable[int]) -> Cpu:
+def read_cpu(root: Path, info: CpuInfo, architecture: str | None, allowed_cpus: Iterable[int]) -> Cpu:
     """Read the processor from the files under a root.
 
     Args:
-        root: The root of the tree that holds ``proc`` and ``sys``.
+        root: The root of the tree that holds ``sys``.
+        info: The parsed /proc/cpuinfo.
         architecture: The machine's architecture, as uname(2) names it.
         allowed_cpus: The CPUs that this process may run on.
     """
-    info = parse_cpuinfo(read_text(root / "proc/cpuinfo"))
     online = online_cpus(root)
     max_mhz, source = clock_mhz(root, info)
     return Cpu(

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from latencykit.hardware.advice import warnings_of
-from latencykit.hardware.clock import read_clock
+from latencykit.hardware.clock import complete_clock, measured_clock
 from latencykit.hardware.cpu import parse_cpuinfo, read_cpu
 from latencykit.hardware.fingerprint import fingerprint_of
 from latencykit.hardware.memory import locked_limit, read_memory
@@ -31,29 +31,29 @@ def detect(log_folder: Path, clock: Clock | None = None, *, root: Path = Path("/
 
     Args:
         log_folder: The folder whose storage counts; it need not exist.
-        clock: The clock that samples are taken with, as the native core measured it.
+        clock: The clock that samples are taken with; by default the native core's, measured now.
         root: Where to look for ``proc``, ``sys``, ``etc`` and ``run``, for the trees of other machines.
     """
     info = parse_cpuinfo(read_text(root / "proc/cpuinfo"))
     mounts = read_mounts(root)
     kernel = read_kernel(root)
     machine = read_virtualization(root, info, kernel)
-    cpu = read_cpu(root, platform.machine() or None, _allowed_cpus())
+    cpu = read_cpu(root, info, platform.machine() or None, _allowed_cpus())
     memory = read_memory(root, locked_limit())
     storage = read_storage(log_folder, root, mounts, virtualized=machine.virtualized)
     system = read_system(root, mounts, os.environ, kernel, machine.hypervisor)
     python = read_python()
-    whole_clock = read_clock(root, info, clock)
+    clock = complete_clock(measured_clock() if clock is None else clock, root, info)
     return Environment(
         cpu=_rated(cpu, rate_cpu(cpu)),
         memory=_rated(memory, rate_memory(memory)),
         storage=_rated(storage, rate_storage(storage)),
         os=system,
         python=python,
-        clock=whole_clock,
+        clock=clock,
         virtualized=machine.virtualized,
         fingerprint=fingerprint_of(cpu, memory, system, python, virtualized=machine.virtualized),
-        warnings=warnings_of(cpu, storage, system, python, whole_clock, virtualized=machine.virtualized),
+        warnings=warnings_of(cpu, storage, system, python, clock, virtualized=machine.virtualized),
     )
 
 
