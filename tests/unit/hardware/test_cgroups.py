@@ -37,6 +37,7 @@ def test_the_least_quota_above_the_process_counts(tree):
             "sys/fs/cgroup/cgroup.controllers": "cpu",
             "sys/fs/cgroup/a.slice/cpu.max": "200000 100000",
             "sys/fs/cgroup/a.slice/cpu.stat": "nr_throttled 2",
+            "sys/fs/cgroup/cpu.max": "300000 100000",
             "sys/fs/cgroup/a.slice/b.scope/cpu.max": "max 100000",
             "sys/fs/cgroup/a.slice/b.scope/cpu.stat": "nr_throttled 1",
             "sys/fs/cgroup/other/cpu.max": "1000 100000",
