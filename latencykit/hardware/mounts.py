@@ -57,6 +57,8 @@ def unescape(text: str) -> str:
 
 def mount_of(path: str, mounts: Sequence[Mount]) -> Mount | None:
     """Return the mount with the longest mount point above a path; the later of two at one point wins."""
-    above = {str(parent) for parent in (PurePosixPath(path), *PurePosixPath(path).parents)}
+    # POSIX lets a path start with two slashes, and PurePosixPath keeps them.
+    single = PurePosixPath("/" + path.lstrip("/"))
+    above = {str(parent) for parent in (single, *single.parents)}
     found = [mount for mount in mounts if mount.point in above]
     return max(reversed(found), key=lambda mount: len(mount.point)) if found else None

@@ -41,5 +41,9 @@ def test_the_later_of_two_at_one_point_wins():
     assert point_of("/data/logs") == ("/data", "btrfs")
 
 
+def test_two_leading_slashes_are_one():
+    assert point_of("//data/logs") == ("/data", "btrfs")
+
+
 def test_no_mounts_no_mount():
     assert mount_of("/x", []) is None
