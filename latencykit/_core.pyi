@@ -1,1 +1,114 @@
 """Types of the native module, kept true to it by stubtest."""
+
+# ---- orders: native/bind/order_arena.cpp
+
+from typing import Final, Literal, SupportsFloat, SupportsIndex, final
+
+import numpy as np
+import numpy.typing as npt
+
+BUY: Final[int]
+SELL: Final[int]
+ORDER_DTYPE: Final[np.dtype[np.void]]
+
+@final
+class Order:
+    """A view of one order in an OrderArena; made by its create() and view().
+
+    Two views are equal if they are of the same order. Reading a field of an order that is over (released, or
+    recycled for a newer one) raises InvalidStateError.
+    """
+
+    @property
+    def handle(self) -> int:
+        """The order's number, 1 to 2**63 - 1, unique in its arena for ever; readable when it is over."""
+    @property
+    def alive(self) -> bool:
+        """Whether the order still exists."""
+    @property
+    def symbol_id(self) -> int:
+        """The instrument's number."""
+    @property
+    def side(self) -> int:
+        """BUY or SELL."""
+    @property
+    def quantity(self) -> int:
+        """How many units, above 0."""
+    @property
+    def price(self) -> float:
+        """The limit price, finite and above 0."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class OrderArena:
+    """Orders in preallocated slots, created and released without an allocation.
+
+    Args:
+        capacity: How many orders may exist at once, 1 to 2**32; each takes 112 bytes, all allocated here.
+        on_exhausted: What happens when every slot is in use. "raise": create() raises CapacityError. "grow":
+            the slots double, up to 1024 times `capacity`; views and arrays stay valid. "recycle": the order
+            that was created first is over, and its slot serves the new one.
+
+    Raises:
+        InvalidTypeError: `capacity` is not an int.
+        InvalidValueError: `capacity` is out of range, or `on_exhausted` is unknown.
+        CapacityError: The system refused the memory.
+    """
+
+    def __new__(
+        cls, capacity: SupportsIndex, on_exhausted: Literal["raise", "grow", "recycle"] = "raise"
+    ) -> OrderArena: ...
+    def create(
+        self,
+        symbol_id: SupportsIndex,
+        side: SupportsIndex,
+        quantity: SupportsIndex,
+        price: SupportsFloat | SupportsIndex,
+        /,
+    ) -> Order:
+        """Create an order in a free slot and return a view of it.
+
+        Args:
+            symbol_id: The instrument's number, 0 to 2**32 - 1.
+            side: BUY or SELL.
+            quantity: How many units, 1 to 2**63 - 1.
+            price: The limit price, finite and above 0.
+
+        Raises:
+            InvalidTypeError: An argument is not a number of the right kind, or there are not four.
+            InvalidValueError: An argument is out of range; no slot is taken.
+            CapacityError: Every slot is in use and on_exhausted says to raise, or the arena cannot grow.
+        """
+    def release(self, order: Order, /) -> None:
+        """End an order and free its slot.
+
+        Raises:
+            InvalidTypeError: The argument is not an order.
+            InvalidValueError: The order belongs to another arena.
+            InvalidStateError: The order is already over.
+        """
+    def view(self, handle: SupportsIndex, /) -> Order:
+        """Return a view of the order that a handle names.
+
+        Raises:
+            InvalidTypeError: The handle is not an int.
+            InvalidValueError: This arena never issued the handle.
+            InvalidStateError: The order is over.
+        """
+    @property
+    def orders(self) -> npt.NDArray[np.void]:
+        """The slots as a read-only structured array (ORDER_DTYPE) over the arena's memory."""
+    @property
+    def in_use(self) -> int:
+        """How many orders exist now."""
+    @property
+    def high_water(self) -> int:
+        """The most orders that existed at once."""
+    @property
+    def capacity(self) -> int:
+        """How many slots there are now."""
+    @property
+    def allocations(self) -> int:
+        """How often the arena had to ask for memory since it was built; 0 on the hot path."""

@@ -1,0 +1,268 @@
+#include "latency/order_arena.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <limits>
+#include <list>
+#include <mutex>
+#include <new>
+#include <random>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "latency/block_pool.h"
+#include "tests/check.h"
+
+namespace {
+
+using latencykit::BlockPool;
+using latencykit::check_order;
+using latencykit::HandleState;
+using latencykit::OrderArena;
+using latencykit::OrderFault;
+using latencykit::OrderSlot;
+using latencykit::ReservedPages;
+using latencykit::WhenExhausted;
+
+void slots_are_cache_lines_that_never_move() {
+  OrderArena arena(2, WhenExhausted::kGrow);
+  OrderSlot* begin = arena.slots();
+  CHECK(reinterpret_cast<std::uintptr_t>(begin) % ReservedPages::kHugePage == 0);
+  std::vector<OrderSlot*> slots;
+  for (std::int64_t i = 0; i < 2048; ++i) {
+    slots.push_back(arena.acquire());
+    CHECK(slots.back() == begin + i);
+    slots.back()->quantity = i;
+  }
+  CHECK(arena.slots() == begin && arena.capacity() == 2048 && arena.growths() == 10);
+  for (std::int64_t i = 0; i < 2048; ++i) CHECK(slots[static_cast<std::size_t>(i)]->quantity == i);
+  CHECK(arena.acquire() == nullptr);  // 1024 times its first capacity, and no further.
+  CHECK(arena.in_use() == 2048 && arena.high_water() == 2048);
+}
+
+void the_slot_released_last_is_the_next_one_out() {
+  OrderArena arena(4, WhenExhausted::kRaise);
+  OrderSlot* first = arena.acquire();
+  OrderSlot* second = arena.acquire();
+  arena.release(first);
+  arena.release(second);
+  CHECK(arena.acquire() == second);
+  CHECK(arena.acquire() == first);
+  CHECK(arena.high_water() == 2);
+}
+
+void raise_says_null_and_recovers() {
+  OrderArena arena(1, WhenExhausted::kRaise);
+  OrderSlot* slot = arena.acquire();
+  CHECK(arena.acquire() == nullptr);
+  arena.release(slot);
+  CHECK(arena.acquire() == slot);
+  CHECK(arena.growths() == 0);
+}
+
+void recycle_ends_the_oldest() {
+  OrderArena arena(3, WhenExhausted::kRecycle);
+  OrderSlot* a = arena.acquire();
+  OrderSlot* b = arena.acquire();
+  OrderSlot* c = arena.acquire();
+  const std::uint64_t old = a->handle;
+  CHECK(arena.acquire() == a && a->handle != old);
+  CHECK(arena.state_of(old) == HandleState::kStale);
+  arena.release(c);
+  CHECK(arena.acquire() == c);  // Now the newest; b is the oldest.
+  CHECK(arena.acquire() == b);
+  CHECK(arena.acquire() == a);
+  CHECK(arena.in_use() == 3 && arena.high_water() == 3 && arena.growths() == 0);
+}
+
+void handles_are_told_apart() {
+  OrderArena arena(2, WhenExhausted::kRaise);
+  OrderSlot* slot = arena.acquire();
+  const std::uint64_t first = slot->handle;
+  CHECK(arena.state_of(first) == HandleState::kAlive && arena.slot_of(first) == slot);
+  arena.release(slot);
+  CHECK(arena.state_of(first) == HandleState::kStale);
+  CHECK(arena.state_of(slot->handle) == HandleState::kNeverIssued);  // The next order's, not yet given out.
+  CHECK(arena.acquire() == slot && arena.state_of(slot->handle) == HandleState::kAlive);
+  for (std::uint64_t wrong : {std::uint64_t{0}, std::uint64_t{1}, first + 1, ~std::uint64_t{0}}) {
+    CHECK(arena.state_of(wrong) == HandleState::kNeverIssued);
+  }
+}
+
+// With handles of 3 bits and an index of 1, a slot has three generations; then it leaves service, and no
+// handle is ever seen twice.
+void used_up_slots_leave_service(WhenExhausted when_exhausted) {
+  OrderArena arena(2, when_exhausted, 3);
+  std::set<std::uint64_t> seen;
+  while (OrderSlot* slot = arena.acquire()) {
+    CHECK(slot->handle < 8 && seen.insert(slot->handle).second);
+    const std::uint64_t handle = slot->handle;
+    if (when_exhausted == WhenExhausted::kRaise) {
+      arena.release(slot);
+      CHECK(arena.state_of(handle) == HandleState::kStale && slot->handle != handle);
+    }
+  }
+  CHECK(seen.size() == 6 && arena.in_use() == 0);
+}
+
+void unusable_orders_are_refused() {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr std::int64_t kLargestSymbol = std::numeric_limits<std::uint32_t>::max();
+  CHECK(check_order(0, 0, 1, 5e-324) == OrderFault::kNone);
+  CHECK(check_order(kLargestSymbol, 1, std::numeric_limits<std::int64_t>::max(), 1e308) == OrderFault::kNone);
+  CHECK(check_order(-1, 0, 1, 1.0) == OrderFault::kSymbol);
+  CHECK(check_order(kLargestSymbol + 1, 0, 1, 1.0) == OrderFault::kSymbol);
+  CHECK(check_order(0, 2, 1, 1.0) == OrderFault::kSide);
+  CHECK(check_order(0, -1, 1, 1.0) == OrderFault::kSide);
+  CHECK(check_order(0, 0, 0, 1.0) == OrderFault::kQuantity);
+  CHECK(check_order(0, 0, std::numeric_limits<std::int64_t>::min(), 1.0) == OrderFault::kQuantity);
+  for (double price : {0.0, -0.0, -1.0, kInfinity, -kInfinity, std::numeric_limits<double>::quiet_NaN()}) {
+    CHECK(check_order(0, 0, 1, price) == OrderFault::kPrice);
+  }
+}
+
+struct Live {
+  OrderSlot* slot;
+  std::uint64_t handle;
+  std::int64_t number;
+};
+
+// The arena against a list of the orders in use, oldest first.
+void agrees_with_a_plain_list(WhenExhausted when_exhausted, unsigned seed) {
+  std::mt19937 random(seed);
+  OrderArena arena(7, when_exhausted);
+  std::list<Live> live;
+  std::vector<std::uint64_t> over;
+  std::set<std::uint64_t> issued;
+  std::size_t most = 0;
+  for (std::int64_t number = 0; number < 100'000; ++number) {
+    const unsigned dice = random() % 100;
+    if (dice < 52 && live.size() < 600) {
+      OrderSlot* slot = arena.acquire();
+      if (when_exhausted == WhenExhausted::kRaise && live.size() == 7) {
+        CHECK(slot == nullptr);
+        continue;
+      }
+      if (when_exhausted == WhenExhausted::kRecycle && live.size() == 7) {
+        CHECK(slot == live.front().slot);
+        over.push_back(live.front().handle);
+        live.pop_front();
+      }
+      CHECK(issued.insert(slot->handle).second);
+      slot->quantity = number;
+      live.push_back({slot, slot->handle, number});
+      most = std::max(most, live.size());
+    } else if (!live.empty()) {
+      auto chosen = std::next(live.begin(), static_cast<std::ptrdiff_t>(random() % live.size()));
+      arena.release(chosen->slot);
+      over.push_back(chosen->handle);
+      live.erase(chosen);
+    }
+    CHECK(arena.in_use() == live.size() && arena.high_water() == most && arena.capacity() >= live.size());
+    if (!over.empty()) CHECK(arena.state_of(over[random() % over.size()]) == HandleState::kStale);
+    if (number % 64 != 0) continue;
+    for (const Live& order : live) {
+      CHECK(order.slot->handle == order.handle && order.slot->quantity == order.number && order.slot->in_use);
+      CHECK(arena.state_of(order.handle) == HandleState::kAlive && arena.slot_of(order.handle) == order.slot);
+    }
+  }
+}
+
+void a_moved_arena_goes_on() {
+  OrderArena first(2, WhenExhausted::kRecycle);
+  OrderSlot* slot = first.acquire();
+  OrderArena second(std::move(first));
+  CHECK(second.in_use() == 1 && second.slots() == slot);
+  second.release(slot);
+  CHECK(second.acquire() == slot);
+}
+
+// Threads share no state through their arenas, and one arena may pass between them under a lock.
+void threads_take_turns() {
+  OrderArena shared(64, WhenExhausted::kRecycle);
+  std::mutex turn;
+  const auto work = [&] {
+    OrderArena own(8, WhenExhausted::kRaise);
+    for (int i = 0; i < 20'000; ++i) {
+      OrderSlot* slot = own.acquire();
+      own.release(slot);
+      const std::lock_guard lock(turn);
+      OrderSlot* other = shared.acquire();
+      other->quantity = i;
+      if (i % 3 == 0) shared.release(other);
+    }
+    CHECK(own.in_use() == 0 && own.high_water() == 1);
+  };
+  std::thread one(work), two(work);
+  one.join();
+  two.join();
+  CHECK(shared.in_use() <= 64 && shared.high_water() <= 64);
+}
+
+void pages_halve_their_wish_and_refuse_the_impossible() {
+  ReservedPages pages(1, std::size_t{1} << 50);  // More than 47 bits of address space have.
+  CHECK(pages.size() >= 1 && pages.size() < std::size_t{1} << 50);
+  CHECK(pages.commit(5000));
+  CHECK(pages.begin()[0] == std::byte{0} && pages.begin()[4999] == std::byte{0});
+  pages.begin()[4999] = std::byte{1};
+  CHECK(pages.commit(100'000) && pages.begin()[4999] == std::byte{1} &&
+        pages.begin()[99'999] == std::byte{0});
+  CHECK(!pages.commit(pages.size() + 1));
+  bool refused = false;
+  try {
+    ReservedPages impossible(std::size_t{1} << 60, std::size_t{1} << 60);
+  } catch (const std::bad_alloc&) {
+    refused = true;
+  }
+  CHECK(refused);
+}
+
+void a_pool_hands_out_its_blocks_and_adds_more() {
+  BlockPool pool(40, 2);
+  void* first = pool.take();
+  void* second = pool.take();
+  CHECK(reinterpret_cast<std::uintptr_t>(first) % BlockPool::kAlignment == 0);
+  CHECK(static_cast<std::byte*>(second) == static_cast<std::byte*>(first) + 48);
+  CHECK(pool.empty() && pool.take() == nullptr);
+  pool.add(1);
+  void* third = pool.take();
+  CHECK(third != nullptr && third != first && third != second && pool.empty());
+  pool.give(first);
+  pool.give(third);
+  BlockPool moved(std::move(pool));
+  CHECK(moved.take() == third && moved.take() == first && moved.empty());
+  bool refused = false;
+  try {
+    moved.add(std::numeric_limits<std::size_t>::max() / 40);
+  } catch (const std::bad_alloc&) {
+    refused = true;
+  }
+  CHECK(refused && moved.empty());
+}
+
+}  // namespace
+
+int main() {
+  slots_are_cache_lines_that_never_move();
+  the_slot_released_last_is_the_next_one_out();
+  raise_says_null_and_recovers();
+  recycle_ends_the_oldest();
+  handles_are_told_apart();
+  used_up_slots_leave_service(WhenExhausted::kRaise);
+  used_up_slots_leave_service(WhenExhausted::kRecycle);
+  unusable_orders_are_refused();
+  for (unsigned seed = 0; seed < 3; ++seed) {
+    for (auto when : {WhenExhausted::kRaise, WhenExhausted::kGrow, WhenExhausted::kRecycle}) {
+      agrees_with_a_plain_list(when, seed);
+    }
+  }
+  a_moved_arena_goes_on();
+  threads_take_turns();
+  pages_halve_their_wish_and_refuse_the_impossible();
+  a_pool_hands_out_its_blocks_and_adds_more();
+  return 0;
+}
