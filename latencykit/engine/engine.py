@@ -1,20 +1,22 @@
-"""The engine, composed of the package's parts: a tick goes through indicators, signal and order to the log."""
+"""The engine, composed of our parts: a tick goes through indicators, signal and order to the log."""
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from latencykit.engine.config import EngineConfig
 from latencykit.engine.indicators import Ema
 from latencykit.engine.logger import AsyncLogger
 from latencykit.engine.orders import BUY, Order, OrderArena
-from latencykit.engine.panic import PanicDetector, Signal
 from latencykit.engine.pinning import CpuPinning
+from latencykit.engine.signals import PanicDetector, Signal
 from latencykit.engine.ticks import Ticks
 from latencykit.errors import InvalidStateError, InvalidValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LOG_TEMPLATE: Final = "{} price={} volume={} fast={} slow={} order={}"
 
@@ -37,7 +39,7 @@ class RunReport:
         updates: How many of them led to an update; the others were held by the update interval.
         signals: How many signals the detector gave.
         orders: How many orders were made.
-        elapsed_ns: Wall time from the first tick to the last decision; lines may still be on their way to the log.
+        elapsed_ns: Wall time from the first tick to the last decision; lines may still be on their way.
         signal_indices: The ticks that gave signals, counted from 0.
         signal_timestamps_ns: Their times, UTC nanoseconds since 1970.
     """
