@@ -109,6 +109,16 @@ void used_up_slots_leave_service(WhenExhausted when_exhausted) {
   CHECK(seen.size() == 6 && arena.in_use() == 0);
 }
 
+// Slots that left service make room for new ones, which must not lower the mark.
+void high_water_stays_where_it_was() {
+  OrderArena arena(3, WhenExhausted::kRaise, 3);  // One generation a slot.
+  OrderSlot* first = arena.acquire();
+  OrderSlot* second = arena.acquire();
+  arena.release(first);
+  arena.release(second);
+  CHECK(arena.acquire() != nullptr && arena.in_use() == 1 && arena.high_water() == 2);
+}
+
 void unusable_orders_are_refused() {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   constexpr std::int64_t kLargestSymbol = std::numeric_limits<std::uint32_t>::max();
@@ -254,6 +264,7 @@ int main() {
   handles_are_told_apart();
   used_up_slots_leave_service(WhenExhausted::kRaise);
   used_up_slots_leave_service(WhenExhausted::kRecycle);
+  high_water_stays_where_it_was();
   unusable_orders_are_refused();
   for (unsigned seed = 0; seed < 3; ++seed) {
     for (auto when : {WhenExhausted::kRaise, WhenExhausted::kGrow, WhenExhausted::kRecycle}) {
