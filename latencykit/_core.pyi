@@ -1,11 +1,11 @@
 """Types of the native module, kept true to it by stubtest."""
 
-# ---- orders: native/bind/order_arena.cpp
-
-from typing import Final, Literal, SupportsFloat, SupportsIndex, final
+from typing import Any, Final, Literal, SupportsFloat, SupportsIndex, final
 
 import numpy as np
 import numpy.typing as npt
+
+# ---- orders: native/bind/order_arena.cpp
 
 BUY: Final[int]
 SELL: Final[int]
@@ -112,3 +112,29 @@ class OrderArena:
     @property
     def allocations(self) -> int:
         """How often the arena had to ask for memory since it was built; 0 on the hot path."""
+
+# ---- Indicators (bind/indicators.cpp)
+
+ISA: Final[str]
+ISAS: Final[tuple[str, ...]]
+
+def ema(
+    x: npt.ArrayLike,
+    period: int | None = None,
+    *,
+    alpha: float | None = None,
+    seed: Literal["first", "sma"] = "first",
+    out: npt.NDArray[Any] | None = None,
+    isa: str | None = None,
+) -> npt.NDArray[Any]: ...
+
+@final
+class Ema:
+    def __new__(
+        cls, period: int | None = None, *, alpha: float | None = None, seed: Literal["first", "sma"] = "first"
+    ) -> Ema: ...
+    def update(self, value: float, /) -> float: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def alpha(self) -> float: ...

@@ -1,33 +1,42 @@
-"""The reference engine: the parts of a trading-style hot path, as fast as Python can call them."""
+"""The reference engine: the parts of a trading-style hot path, imported on first use."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from latencykit.engine import indicators
     from latencykit.engine.config import EngineConfig
     from latencykit.engine.engine import Detector, Engine, RunReport
     from latencykit.engine.feeds import Ticks, read_ticks, synthetic_market
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
+    from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
 
 __all__ = [
     "BUY",
     "ORDER_DTYPE",
     "SELL",
+    "Confidence",
     "CpuPinning",
     "Detector",
     "Engine",
     "EngineConfig",
     "Order",
     "OrderArena",
+    "PanicDetector",
+    "Price",
     "RunReport",
+    "Signal",
     "Ticks",
+    "indicators",
     "read_ticks",
     "synthetic_market",
 ]
 
+# Where each public name lives; a module stands for itself.
 _HOMES = {
     "BUY": "latencykit.engine.orders",
+    "Confidence": "latencykit.engine.signals",
     "CpuPinning": "latencykit.engine.pinning",
     "Detector": "latencykit.engine.engine",
     "Engine": "latencykit.engine.engine",
@@ -35,9 +44,13 @@ _HOMES = {
     "ORDER_DTYPE": "latencykit.engine.orders",
     "Order": "latencykit.engine.orders",
     "OrderArena": "latencykit.engine.orders",
+    "PanicDetector": "latencykit.engine.signals",
+    "Price": "latencykit.engine.signals",
     "RunReport": "latencykit.engine.engine",
     "SELL": "latencykit.engine.orders",
+    "Signal": "latencykit.engine.signals",
     "Ticks": "latencykit.engine.feeds",
+    "indicators": "latencykit.engine.indicators",
     "read_ticks": "latencykit.engine.feeds",
     "synthetic_market": "latencykit.engine.feeds",
 }
@@ -47,7 +60,8 @@ def __getattr__(name: str) -> object:
     """Import the home of a public name on its first use (PEP 562): one part does not load the others."""
     if name not in _HOMES:
         raise AttributeError(f"module 'latencykit.engine' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    home = import_module(_HOMES[name])
+    value = globals()[name] = home if _HOMES[name] == f"{__name__}.{name}" else getattr(home, name)
     return value
 
 
