@@ -4,7 +4,7 @@ import math
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, Self
 
 from latencykit.engine.config import EngineConfig
 from latencykit.engine.indicators import Ema
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOG_TEMPLATE: Final = "{} price={} volume={} fast={} slow={} order={}"
-
+_INFINITY: Final = math.inf
 _NEVER_NS: Final = 2**63  # later than every time, so that whatever comes first is an update
 
 
@@ -118,8 +118,10 @@ class Engine:
             InvalidValueError: The price or the volume is out of range; the tick changes nothing.
             InvalidStateError: The engine is closed.
         """
+        if not (0 < price < _INFINITY and 0 <= volume < _INFINITY):
+            _refuse_values(price, volume)
         if 0 <= timestamp_ns - self._updated_ns < self._interval_ns:
-            self._hold(price, volume)
+            self._held_volume += volume
             return None
         volume += self._held_volume
         signal = self._detect(price, volume)
@@ -136,11 +138,6 @@ class Engine:
         self._orders += 1
         self._log(timestamp_ns, price, volume, fast, slow, order.handle)
         return order
-
-    def _hold(self, price: float, volume: float) -> None:
-        if not (0 < price < math.inf and 0 <= volume < math.inf):
-            raise InvalidValueError(f"price {price!r} or volume {volume!r} is out of range; drop such ticks")
-        self._held_volume += volume
 
     def run(self, ticks: Ticks) -> RunReport:
         """Take every tick of a feed, as fast as it goes.
@@ -178,7 +175,7 @@ class Engine:
 
     def close(self) -> None:
         """Complete the log and give the thread its CPUs back; a second call does nothing."""
-        self._detect = _refuse
+        self._detect = _refuse_all
         self._interval_ns = 0
         if self._pinning is not None:
             self._pinning.restore()
@@ -194,10 +191,16 @@ class Engine:
         self.close()
 
 
+def _refuse_values(price: float, volume: float) -> NoReturn:
+    if not 0 < price < _INFINITY:
+        raise InvalidValueError(f"price {price!r} is not finite and above 0; drop the tick")
+    raise InvalidValueError(f"volume {volume!r} is not finite and at least 0; drop the tick")
+
+
 def _log_nothing(*_: object) -> None:
     """Take the place of the log site where no log is asked for."""
 
 
-def _refuse(_price: float, _volume: float) -> Signal | None:
+def _refuse_all(_price: float, _volume: float) -> Signal | None:
     """Take the place of the detector in a closed engine, so that an open one need not ask on every tick."""
     raise InvalidStateError("the engine is closed; make a new one")
