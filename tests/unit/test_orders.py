@@ -1,5 +1,7 @@
+import copy
 import gc
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -129,6 +131,17 @@ def test_a_bad_arena_is_refused(arguments, error, message):
 def test_orders_come_from_an_arena_only():
     with pytest.raises(TypeError, match="cannot create"):
         Order()
+
+
+@pytest.mark.parametrize(
+    "make", [copy.copy, copy.deepcopy, pickle.dumps, lambda part: object.__new__(type(part))]
+)
+def test_orders_and_arenas_are_not_copied_behind_their_back(make):
+    arena = OrderArena(1)
+    for part in (arena, arena.create(*ORDER)):
+        with pytest.raises(TypeError):
+            make(part)
+    assert arena.in_use == 1
 
 
 def test_memory_that_the_system_refuses_is_an_error_of_ours(tmp_path):
