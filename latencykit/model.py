@@ -228,6 +228,17 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
 
 
+class MeterReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One spin of the machine meter; ``cpu`` is -1 where threads cannot be pinned."""
+
+    cpu: int
+    observed_ns: int
+    lost_ns: int
+    count: int
+    longest_ns: int
+    threshold_ns: int
+
+
 class Hiccups(msgspec.Struct, frozen=True, kw_only=True):
     """Time that the machine took away from a spinning core, over all meter windows of a run."""
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from latencykit.engine.config import EngineConfig
     from latencykit.engine.engine import Detector, Engine, RunReport
     from latencykit.engine.feeds import Ticks, read_ticks, synthetic_market
+    from latencykit.engine.logger import AsyncLogger, LogSite
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
     from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
@@ -16,11 +17,13 @@ __all__ = [
     "BUY",
     "ORDER_DTYPE",
     "SELL",
+    "AsyncLogger",
     "Confidence",
     "CpuPinning",
     "Detector",
     "Engine",
     "EngineConfig",
+    "LogSite",
     "Order",
     "OrderArena",
     "PanicDetector",
@@ -35,12 +38,14 @@ __all__ = [
 
 # Where each public name lives; a module stands for itself.
 _HOMES = {
+    "AsyncLogger": "latencykit.engine.logger",
     "BUY": "latencykit.engine.orders",
     "Confidence": "latencykit.engine.signals",
     "CpuPinning": "latencykit.engine.pinning",
     "Detector": "latencykit.engine.engine",
     "Engine": "latencykit.engine.engine",
     "EngineConfig": "latencykit.engine.config",
+    "LogSite": "latencykit.engine.logger",
     "ORDER_DTYPE": "latencykit.engine.orders",
     "Order": "latencykit.engine.orders",
     "OrderArena": "latencykit.engine.orders",

@@ -1,0 +1,54 @@
+"""Distribution-free confidence intervals of quantiles, by order statistics."""
+
+import math
+from functools import lru_cache
+
+# The chance that an interval misses the truth on one given side; two-sided 95 % intervals.
+ONE_SIDED = 0.025
+
+
+def supported(quantile: float, count: int) -> bool:
+    """Tell whether a sample can bound a quantile from above with 97.5 % confidence.
+
+    Args:
+        quantile: In 0..1, exclusive.
+        count: Sample size.
+
+    Returns:
+        True if all `count` values lie below the true quantile with a probability of at most 2.5 %
+        (``quantile ** count <= 0.025``): 368 values for p99, 3,688 for p99.9.
+    """
+    return count > 0 and count * math.log(quantile) <= math.log(ONE_SIDED)
+
+
+@lru_cache(maxsize=256)
+def quantile_ranks(quantile: float, count: int) -> tuple[int, int]:
+    """Return the ranks of the order statistics that enclose a quantile with at least 95 % confidence.
+
+    The number of values below the quantile is binomial, whatever their distribution (David and Nagaraja,
+    Order Statistics, 3rd ed., 7.1). Values are taken as independent, which neighbouring timings are not quite.
+
+    Args:
+        quantile: In 0..1, exclusive.
+        count: Sample size, at least 1.
+
+    Returns:
+        1-based ranks (low, high), clamped to 1..count: where the sample is too small, the interval is all of it.
+    """
+    mean, deviation = count * quantile, math.sqrt(count * quantile * (1 - quantile))
+    reach = 8 * deviation + 16  # what lies beyond has a probability below 1e-12
+    first, last = max(0, math.floor(mean - reach)), min(count, math.ceil(mean + reach))
+    low = high = None
+    cumulative = 0.0
+    for below in range(first, last + 1):
+        cumulative += math.exp(_log_binomial(below, count, quantile))
+        if low is None and cumulative > ONE_SIDED:
+            low = below
+        if high is None and cumulative >= 1 - ONE_SIDED:
+            high = below + 1
+    return max(1, low or 1), min(count, high or count)
+
+
+def _log_binomial(k: int, n: int, p: float) -> float:
+    combinations = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return combinations + k * math.log(p) + (n - k) * math.log1p(-p)

@@ -1,0 +1,153 @@
+"""Find components: the built-in suites by name, the user's by file."""
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from latencykit.errors import UsageError
+from latencykit.suite import Component, Variant
+
+BUILT_IN = "latencykit.suites"
+_NOT_SUITES = frozenset({"targets"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A component, the place that a child process loads it from again, and the variants to measure.
+
+    Attributes:
+        origin: A module name, or the absolute path of a Python file.
+        component: The loaded component.
+        variants: Names of the variants to measure, in the order of declaration.
+    """
+
+    origin: str
+    component: Component
+    variants: tuple[str, ...]
+
+    @property
+    def operations(self) -> int:
+        """How many operations will be measured: variants times parameter combinations."""
+        return len(self.variants) * len(list(self.component.combinations()))
+
+
+def built_in_names() -> list[str]:
+    """Return the names of the built-in components, without importing them."""
+    package = importlib.import_module(BUILT_IN)
+    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in _NOT_SUITES)
+
+
+def select(wanted: Sequence[str], variants: Sequence[str] = (), *, peers: bool = False) -> list[Source]:
+    """Find what to measure.
+
+    Args:
+        wanted: Names of built-in components, paths of suite files, or "all"; empty means all.
+        variants: Keep only variants of these names; empty keeps all.
+        peers: Keep also variants that need third-party packages.
+
+    Raises:
+        UsageError: A component, a variant or a file does not exist, or a suite cannot be imported.
+    """
+    origins = [origin for name in wanted or ["all"] for origin in _origins(name)]
+    components = [(origin, component) for origin in dict.fromkeys(origins) for component in load(origin)]
+    _check_variants(variants, (name for _, component in components for name in component.variants))
+    sources = [Source(origin, c, _kept(c, variants, peers=peers)) for origin, c in components]
+    return [source for source in sources if source.variants]
+
+
+def load(origin: str) -> list[Component]:
+    """Import a suite and return its components in the order of declaration.
+
+    Raises:
+        UsageError: It cannot be imported, or declares no component.
+    """
+    try:
+        module = _import_file(Path(origin)) if origin.endswith(".py") else importlib.import_module(origin)
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"suite {origin} cannot be imported: {_where(error, origin)}") from error
+    components = [value for value in vars(module).values() if isinstance(value, Component)]
+    if not components:
+        raise UsageError(f"suite {origin} declares no latencykit.Component; see the guide on writing a suite")
+    return components
+
+
+def find(origin: str, name: str) -> Component:
+    """Load a suite and return its component of that name.
+
+    Raises:
+        UsageError: There is none.
+    """
+    for component in load(origin):
+        if component.name == name:
+            return component
+    raise UsageError(f"suite {origin} no longer declares a component {name!r}")
+
+
+def _origins(name: str) -> list[str]:
+    if name.endswith(".py"):
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"suite file {name} does not exist; give the path of a Python file")
+        return [str(path.resolve())]
+    known = built_in_names()
+    if name == "all":
+        return [f"{BUILT_IN}.{known_name}" for known_name in known]
+    if name not in known:
+        raise UsageError(f"component {name!r} is unknown{_nearest(name, known)}; the components are: {', '.join(known)}")
+    return [f"{BUILT_IN}.{name}"]
+
+
+def _check_variants(wanted: Iterable[str], existing: Iterable[str]) -> None:
+    known = list(dict.fromkeys(existing))
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"variant {name!r} is unknown{_nearest(name, known)}; the variants are: {', '.join(known)}")
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f", did you mean {matches[0]!r}?" if matches else ""
+
+
+def _kept(component: Component, wanted: Sequence[str], *, peers: bool) -> tuple[str, ...]:
+    def keep(variant: Variant) -> bool:
+        return (variant.name in wanted) if wanted else (peers or variant.peer is None)
+
+    return tuple(variant.name for variant in component.variants.values() if keep(variant))
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Import a file as a module of its own name space; modules beside it can be imported from it."""
+    name = f"latencykit_user_suite_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _where(error: BaseException, origin: str) -> str:
+    """Say what was raised and at which line of the suite."""
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg} (line {error.lineno})"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == origin]
+    place = f" (line {lines[-1]})" if lines else ""
+    return f"{type(error).__name__}: {error}{place}"

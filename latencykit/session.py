@@ -1,0 +1,182 @@
+"""Put the rooms together: measure, summarise, judge, and return one Run. Prints nothing, writes nothing."""
+
+import datetime
+import tempfile
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from latencykit.analysis.summaries import Summary, summarise, with_speedups
+from latencykit.analysis.verdicts import judge_machine, judge_target
+from latencykit.errors import UnsupportedError
+from latencykit.hardware import detect
+from latencykit.measuring import events
+from latencykit.measuring.conditions import choose_cpu, collector, pinned
+from latencykit.measuring.effort import Level, effort_for
+from latencykit.measuring.loading import Source, built_in_names, select
+from latencykit.measuring.meter import read_meter
+from latencykit.measuring.runner import run_component
+from latencykit.measuring.sampling import Subject, measure_operation
+from latencykit.measuring.statements import statement_operation
+from latencykit.model import Environment, Failure, MeterReading, Result, Run, Samples, Validity
+from latencykit.suite import Component, GcPolicy, as_operation
+
+__all__ = ["Measurement", "Plan", "bench", "built_in_names", "measure", "select"]
+
+Observe = Callable[[events.Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to run.
+
+    Attributes:
+        level: How much time to spend.
+        cpu: The CPU to measure on; None for the highest allowed one.
+        ticks: Path of the market data for suites that use any; None for the synthetic market.
+    """
+
+    level: Level = "default"
+    cpu: int | None = None
+    ticks: str | None = None
+
+
+@dataclass(slots=True)
+class _Collected:
+    samples: list[Samples] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    readings: list[MeterReading] = field(default_factory=list)
+
+    def take(self, event: events.Event) -> None:
+        if isinstance(event, events.OperationFinished):
+            self.samples.extend(event.samples)
+        elif isinstance(event, events.OperationFailed):
+            self.failures.append(event.failure)
+        elif isinstance(event, events.MeterRead):
+            self.readings.append(event.reading)
+
+
+def bench(sources: Sequence[Source], plan: Plan, observe: Observe, argv: Sequence[str]) -> Run:
+    """Measure components one after the other, each in a process of its own.
+
+    Args:
+        sources: What to measure.
+        plan: How.
+        observe: Called with each event as it comes.
+        argv: The command line, for the record.
+
+    Returns:
+        The run. After Ctrl-C it holds what was finished, and `complete` is False.
+
+    Raises:
+        UsageError: The CPU is not ours to pin.
+        UnsupportedError: There is no usable clock.
+    """
+    cpu = choose_cpu(plan.cpu)
+    environment = detect(Path(tempfile.gettempdir()))
+    _check_clock(environment)
+    started = datetime.datetime.now(datetime.UTC)
+    effort = effort_for(plan.level, sum(source.operations for source in sources))
+    collected, complete = _Collected(), True
+    try:
+        for source in sources:
+            for event in run_component(source, effort, cpu, plan.ticks):
+                collected.take(event)
+                observe(event)
+    except KeyboardInterrupt:
+        complete = False
+    validity = judge_machine(collected.readings)
+    return Run(
+        id=uuid.uuid4().hex,
+        started_at=started.isoformat(timespec="seconds"),
+        argv=list(argv),
+        environment=environment,
+        validity=validity,
+        results=_results(collected.samples, {s.component.name: s.component for s in sources}, validity),
+        failures=collected.failures,
+        complete=complete,
+    )
+
+
+def _check_clock(environment: Environment) -> None:
+    clock = environment.clock
+    if clock.source != "tsc" and not clock.forced:
+        raise UnsupportedError(
+            "this CPU has no invariant time-stamp counter to measure with; set LATENCYKIT_CLOCK=monotonic "
+            "to measure with the system clock, which costs and resolves tens of nanoseconds"
+        )
+
+
+def _results(samples: Sequence[Samples], components: dict[str, Component], validity: Validity) -> list[Result]:
+    rows = []
+    for sample in samples:
+        component = components[sample.component]
+        is_baseline = sample.variant == component.baseline
+        summary = summarise(sample, baseline=is_baseline)
+        rows.append(summary.result if is_baseline else _judged(summary, component, validity))
+    return with_speedups(rows)
+
+
+def _judged(summary: Summary, component: Component, validity: Validity) -> Result:
+    if component.target is None:
+        return summary.result
+    return msgspec.structs.replace(
+        summary.result, target=judge_target(component.target, summary, validity.verdict)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What `measure` found.
+
+    Attributes:
+        batched: The centre: means of batches of calls.
+        per_call: The tail: single calls.
+        validity: The machine while it was measured.
+    """
+
+    batched: Result
+    per_call: Result
+    validity: Validity
+
+    @property
+    def p50_ns(self) -> float:
+        """The median over batches, net of the floor, in nanoseconds."""
+        assert self.batched.p50_ns is not None
+        return self.batched.p50_ns
+
+
+def measure(
+    operation: object,
+    setup: str = "pass",
+    *,
+    level: Level = "quick",
+    gc: GcPolicy = "off",
+    cpu: int | None = None,
+    name: str = "operation",
+) -> Measurement:
+    """Measure one callable or timeit-style statement in this process.
+
+    Args:
+        operation: A function without arguments, a prepared `latencykit.call(...)`, or a statement as text.
+        setup: Statements that run once, before a statement given as text.
+        level: How much time to spend: quick is about a second.
+        gc: Whether the cyclic garbage collector runs meanwhile.
+        cpu: The CPU to pin this thread to meanwhile; None for the highest allowed one.
+        name: What to call it in the result.
+
+    Raises:
+        UsageError: The statement cannot be compiled, or the CPU is not ours to pin.
+        InvalidTypeError: The operation is neither callable nor text.
+    """
+    prepared = statement_operation(operation, setup) if isinstance(operation, str) else as_operation(operation)
+    effort, chosen = effort_for(level, 1), choose_cpu(cpu)
+    before = read_meter(chosen, effort.meter_ns)
+    with collector(gc), pinned(chosen):
+        samples = measure_operation(Subject("measure", name, gc=gc), prepared, effort)
+    validity = judge_machine([before, read_meter(chosen, effort.meter_ns)])
+    batched, per_call = (summarise(sample).result for sample in samples)
+    return Measurement(batched, per_call, validity)
