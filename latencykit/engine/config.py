@@ -25,7 +25,7 @@ class EngineConfig:
         preallocated_memory: Bytes of memory for orders, allocated when the engine is made. When it is full,
             the oldest order makes room for the newest.
         log_path: The file that gets one line per update; None logs nothing.
-        log_capacity: How many records the logger's ring holds, at least 2.
+        log_capacity: How many records the ring of the logger holds, 16 to 2**25.
         log_flush_interval: Longest time between two writes of the log, in seconds, above 0.
         fast_period: Period of the fast EMA of the price, at least 1 and below `slow_period`.
         slow_period: Period of the slow EMA of the price.
@@ -79,7 +79,7 @@ class EngineConfig:
 _MOST = 2**63 - 1
 _INTEGERS = {
     "preallocated_memory": (ORDER_BYTES, _MOST),
-    "log_capacity": (2, _MOST),
+    "log_capacity": (16, 2**25),
     "fast_period": (1, _MOST),
     "slow_period": (1, _MOST),
     "symbol_id": (0, 2**32 - 1),
