@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latencykit.suites.signals import NaiveDetector, NaiveSignal
+from latencykit.suites.signals import NaiveDetector
 from latencykit.suites.targets import TARGETS
 
 import latencykit as lk
 
 if TYPE_CHECKING:
+    from latencykit.engine import Signal
     from latencykit.suite import Operation
 
 FAST, SLOW = 12, 26
@@ -68,7 +69,7 @@ class NaivePipeline:
     def __init__(self, log: Path) -> None:
         self.prices: list[float] = []
         self.detector = NaiveDetector()
-        self.signals: queue.Queue[NaiveSignal] = queue.Queue()
+        self.signals: queue.Queue[Signal] = queue.Queue()
         self.orders: list[NaiveOrder] = []
         self.handler = logging.FileHandler(log)
         self.handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
