@@ -1,11 +1,11 @@
 """Types of the native module, kept true to it by stubtest."""
 
-# ---- orders: native/bind/order_arena.cpp
-
-from typing import Final, Literal, SupportsFloat, SupportsIndex, final
+from typing import Any, Final, Literal, Never, SupportsFloat, SupportsIndex, final
 
 import numpy as np
 import numpy.typing as npt
+
+# ---- orders: native/bind/order_arena.cpp
 
 BUY: Final[int]
 SELL: Final[int]
@@ -167,3 +167,57 @@ class Histogram:
     def iter_recorded(self) -> list[tuple[int, int]]: ...
     def encode_counts(self) -> bytes: ...
     def decode_counts(self, data: Buffer, /) -> None: ...
+# ---- Indicators (bind/indicators.cpp)
+
+ISA: Final[str]
+ISAS: Final[tuple[str, ...]]
+
+def ema(
+    x: npt.ArrayLike,
+    period: int | None = None,
+    *,
+    alpha: float | None = None,
+    seed: Literal["first", "sma"] = "first",
+    out: npt.NDArray[Any] | None = None,
+    isa: str | None = None,
+) -> npt.NDArray[Any]: ...
+
+@final
+class Ema:
+    def __new__(
+        cls, period: int | None = None, *, alpha: float | None = None, seed: Literal["first", "sma"] = "first"
+    ) -> Ema: ...
+    def update(self, value: float, /) -> float: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def alpha(self) -> float: ...
+
+# --- logger: latencykit.engine.AsyncLogger's native half -------------------------------------------------------
+
+@final
+class AsyncLogger:
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def written(self) -> int: ...
+    @property
+    def lost(self) -> int: ...
+    @property
+    def closed(self) -> bool: ...
+    def __new__(
+        cls, path: str | bytes, capacity: int, flush_interval_ns: int, block: bool
+    ) -> AsyncLogger: ...
+    def site(self, template: str, level: str, enabled: bool, /) -> LogSite: ...
+    def flush(self) -> None: ...
+    def drain(self) -> None: ...
+    def close(self) -> None: ...
+
+@final
+class LogSite:
+    @property
+    def template(self) -> str: ...
+    @property
+    def level(self) -> str: ...
+    def __new__(cls, *args: Never) -> Never: ...
+    def __call__(self, *args: object) -> None: ...

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import latencykit as lk
 from latencykit.suites.targets import TARGETS
+
+import latencykit as lk
 
 if TYPE_CHECKING:
     from collections.abc import Callable

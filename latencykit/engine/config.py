@@ -25,7 +25,7 @@ class EngineConfig:
         preallocated_memory: Bytes of memory for orders, allocated when the engine is made. When it is full,
             the oldest order makes room for the newest.
         log_path: The file that gets one line per update; None logs nothing.
-        log_capacity: How many records the logger's ring holds, at least 2.
+        log_capacity: How many records the ring of the logger holds, 16 to 2**25.
         log_flush_interval: Longest time between two writes of the log, in seconds, above 0.
         fast_period: Period of the fast EMA of the price, at least 1 and below `slow_period`.
         slow_period: Period of the slow EMA of the price.
@@ -50,16 +50,16 @@ class EngineConfig:
     order_quantity: int = 100
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST_INTEGERS.items():
-            _check_integer(name, getattr(self, name), least)
+        for name, (least, most) in _INTEGERS.items():
+            _check_integer(name, getattr(self, name), least, most)
         _check_seconds("update_interval", self.update_interval, zero_allowed=True)
         _check_seconds("log_flush_interval", self.log_flush_interval, zero_allowed=False)
         if self.fast_period >= self.slow_period:
             raise InvalidValueError(
-                f"fast_period {self.fast_period} is not below slow_period {self.slow_period}; change one of them"
+                f"fast_period {self.fast_period} is not below slow_period {self.slow_period}; change them"
             )
         for core in self.cpu_cores:
-            _check_integer("cpu_cores", core, 0)
+            _check_integer("cpu_cores", core, 0, _MOST)
         if len(self.cpu_cores) != 2 or self.cpu_cores[0] == self.cpu_cores[1]:
             raise InvalidValueError(
                 f"cpu_cores {self.cpu_cores!r} are not two different CPUs; engine and logger need one each"
@@ -76,21 +76,22 @@ class EngineConfig:
         return self.preallocated_memory // ORDER_BYTES
 
 
-_LEAST_INTEGERS = {
-    "preallocated_memory": ORDER_BYTES,
-    "log_capacity": 2,
-    "fast_period": 1,
-    "slow_period": 1,
-    "symbol_id": 0,
-    "order_quantity": 1,
+_MOST = 2**63 - 1
+_INTEGERS = {
+    "preallocated_memory": (ORDER_BYTES, _MOST),
+    "log_capacity": (16, 2**25),
+    "fast_period": (1, _MOST),
+    "slow_period": (1, _MOST),
+    "symbol_id": (0, 2**32 - 1),
+    "order_quantity": (1, _MOST),
 }
 
 
-def _check_integer(name: str, value: object, least: int) -> None:
+def _check_integer(name: str, value: object, least: int, most: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidTypeError(f"{name} {value!r} is not an integer; pass {least} or more")
-    if value < least:
-        raise InvalidValueError(f"{name} {value} is too small; pass {least} or more")
+        raise InvalidTypeError(f"{name} {value!r} is not an integer; pass {least} to {most}")
+    if not least <= value <= most:
+        raise InvalidValueError(f"{name} {value} is out of range; pass {least} to {most}")
 
 
 def _check_seconds(name: str, value: object, *, zero_allowed: bool) -> None:

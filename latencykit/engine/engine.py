@@ -1,23 +1,25 @@
-"""The engine, composed of the package's parts: a tick goes through indicators, signal and order to the log."""
+"""The engine, composed of our parts: a tick goes through indicators, signal and order to the log."""
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, Self
 
 from latencykit.engine.config import EngineConfig
 from latencykit.engine.indicators import Ema
 from latencykit.engine.logger import AsyncLogger
 from latencykit.engine.orders import BUY, Order, OrderArena
-from latencykit.engine.panic import PanicDetector, Signal
 from latencykit.engine.pinning import CpuPinning
+from latencykit.engine.signals import PanicDetector, Signal
 from latencykit.engine.ticks import Ticks
 from latencykit.errors import InvalidStateError, InvalidValueError
 
-LOG_TEMPLATE: Final = "{} price={} volume={} fast={} slow={} order={}"
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+LOG_TEMPLATE: Final = "{} price={} volume={} fast={} slow={} order={}"
+_INFINITY: Final = math.inf
 _NEVER_NS: Final = 2**63  # later than every time, so that whatever comes first is an update
 
 
@@ -37,7 +39,7 @@ class RunReport:
         updates: How many of them led to an update; the others were held by the update interval.
         signals: How many signals the detector gave.
         orders: How many orders were made.
-        elapsed_ns: Wall time from the first tick to the last decision; lines may still be on their way to the log.
+        elapsed_ns: Wall time from the first tick to the last decision; lines may still be on their way.
         signal_indices: The ticks that gave signals, counted from 0.
         signal_timestamps_ns: Their times, UTC nanoseconds since 1970.
     """
@@ -116,8 +118,10 @@ class Engine:
             InvalidValueError: The price or the volume is out of range; the tick changes nothing.
             InvalidStateError: The engine is closed.
         """
+        if not (0 < price < _INFINITY and 0 <= volume < _INFINITY):
+            _refuse_values(price, volume)
         if 0 <= timestamp_ns - self._updated_ns < self._interval_ns:
-            self._hold(price, volume)
+            self._held_volume += volume
             return None
         volume += self._held_volume
         signal = self._detect(price, volume)
@@ -134,11 +138,6 @@ class Engine:
         self._orders += 1
         self._log(timestamp_ns, price, volume, fast, slow, order.handle)
         return order
-
-    def _hold(self, price: float, volume: float) -> None:
-        if not (0 < price < math.inf and 0 <= volume < math.inf):
-            raise InvalidValueError(f"price {price!r} or volume {volume!r} is out of range; drop such ticks")
-        self._held_volume += volume
 
     def run(self, ticks: Ticks) -> RunReport:
         """Take every tick of a feed, as fast as it goes.
@@ -176,7 +175,7 @@ class Engine:
 
     def close(self) -> None:
         """Complete the log and give the thread its CPUs back; a second call does nothing."""
-        self._detect = _refuse
+        self._detect = _refuse_all
         self._interval_ns = 0
         if self._pinning is not None:
             self._pinning.restore()
@@ -192,10 +191,16 @@ class Engine:
         self.close()
 
 
+def _refuse_values(price: float, volume: float) -> NoReturn:
+    if not 0 < price < _INFINITY:
+        raise InvalidValueError(f"price {price!r} is not finite and above 0; drop the tick")
+    raise InvalidValueError(f"volume {volume!r} is not finite and at least 0; drop the tick")
+
+
 def _log_nothing(*_: object) -> None:
     """Take the place of the log site where no log is asked for."""
 
 
-def _refuse(_price: float, _volume: float) -> Signal | None:
+def _refuse_all(_price: float, _volume: float) -> Signal | None:
     """Take the place of the detector in a closed engine, so that an open one need not ask on every tick."""
     raise InvalidStateError("the engine is closed; make a new one")

@@ -1,0 +1,91 @@
+"""One log call with three arguments, as the caller feels it."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import latencykit as lk
+from latencykit.suites.targets import TARGETS
+
+if TYPE_CHECKING:
+    import logging
+
+    from latencykit.suite import Operation
+
+ARGUMENTS = ("AAPL", 100, 670.25)
+PERCENT_STYLE = "order %s qty %d price %.2f"
+BRACE_STYLE = "order {} qty {} price {:.2f}"
+
+component = lk.Component(
+    "logging",
+    baseline="naive",
+    target=TARGETS["logging"],
+    doc="log one line with a text, an integer and a price to a file",
+)
+
+
+@component.variant
+def naive() -> "Iterator[Operation]":
+    import logging
+
+    with _log_file() as path:
+        handler = logging.FileHandler(path)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        with _standard_logger(handler) as logger:
+            yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS)
+
+
+@component.variant
+def queue_handler() -> "Iterator[Operation]":
+    import logging
+    import logging.handlers
+    import queue
+
+    with _log_file() as path:
+        target = logging.FileHandler(path)
+        target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        records: queue.Queue[logging.LogRecord] = queue.Queue()
+        listener = logging.handlers.QueueListener(records, target)
+        listener.start()
+        with _standard_logger(logging.handlers.QueueHandler(records)) as logger:
+            yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=records.join)
+        listener.stop()
+        target.close()
+
+
+@component.variant
+def async_handler() -> "Iterator[Operation]":
+    from latencykit.engine import AsyncLogger
+
+    with _log_file() as path, AsyncLogger(path) as target, _standard_logger(target.handler()) as logger:
+        yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=target.drain)
+
+
+@component.variant
+def async_logger() -> "Iterator[Operation]":
+    from latencykit.engine import AsyncLogger
+
+    with _log_file() as path, AsyncLogger(path) as logger:
+        site = logger.site(BRACE_STYLE)
+        yield lk.call(site, *ARGUMENTS, between=logger.drain)
+
+
+@contextmanager
+def _log_file() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="latencykit-") as folder:
+        yield Path(folder) / "orders.log"
+
+
+@contextmanager
+def _standard_logger(handler: "logging.Handler") -> "Iterator[logging.Logger]":
+    import logging
+
+    logger = logging.Logger("latencykit.suites.orders", logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield logger
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
