@@ -1,7 +1,6 @@
 """Exit statuses, and the sentences that go with them on standard error."""
 
 import os
-import traceback
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +25,8 @@ def explain(error: Exception) -> str:
             "set LATENCYKIT_DEBUG=1 to see where, and please report it"
         )
     if debugging():
+        import traceback  # only here, for it would slow down every start
+
         text += "\n" + "".join(traceback.format_exception(error)).rstrip()
     return text
 
@@ -73,7 +74,7 @@ def warnings_of(run: "Run", *, check: bool) -> list[str]:
     """Return a sentence for each reason to doubt a run or to be unhappy with it."""
     sentences = []
     if run.validity.verdict != "fit":
-        stolen = f"{run.validity.stolen_ratio:.1%} of its time was taken away"
+        stolen = f"{100 * run.validity.stolen_ratio:.1f} % of its time was taken away"
         sentences.append(f"the machine was {run.validity.verdict} while measuring: {stolen}")
     for word in ("missed", "inconclusive"):
         names = [result.name for result in _judged(run) if result.target and result.target.verdict == word]
