@@ -242,13 +242,20 @@ class PythonBuild(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
-    """The clock that samples are taken with, and the kernel's own clock source."""
+    """The clock that samples are taken with, and the kernel's own clock source.
+
+    Attributes:
+        source: ``tsc``, or ``monotonic`` for the system clock.
+        resolution_ns: The step by which the clock was seen to advance.
+        forced: Whether the user asked for the system clock.
+    """
 
     source: str
     frequency_hz: float | None = None
     resolution_ns: float | None = None
     invariant: bool | None = None
     kernel_clocksource: str | None = None
+    forced: bool = False
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):

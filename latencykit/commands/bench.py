@@ -1,6 +1,5 @@
 """``latencykit bench``: measure, show, save, and judge."""
 
-import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -11,12 +10,12 @@ import click
 from latencykit.commands.completion import complete_what
 from latencykit.commands.failures import debugging, errors_of, exit_status, warnings_of
 from latencykit.commands.output import Destination, show, view_of
-from latencykit.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from latencykit.measuring.events import Event
+    from latencykit.measuring.loading import Source
     from latencykit.model import Run
     from latencykit.reporters.progress import Progress
     from latencykit.session import Plan
@@ -72,12 +71,13 @@ def bench(
     settings = read_settings(Path.cwd())
     plan = Plan(
         level=level or settings.level or "default",
-        cpu=_ours(settings.cpu if cpu is None else cpu),
+        cpu=settings.cpu if cpu is None else cpu,
         ticks=ticks,
-        peers=peers,
-        variants=variants,
     )
-    run = _measure(what or settings.suites or ("all",), plan, quiet=quiet)
+    from latencykit import session
+
+    sources = session.select(what or settings.suites or ("all",), variants, peers=peers)
+    run = _measure(sources, plan, quiet=quiet)
     return _deliver(run, destination, check=check, quiet=quiet)
 
 
@@ -89,31 +89,10 @@ def _level(*, quick: bool, rigorous: bool) -> Level | None:
     return "quick" if quick else "rigorous" if rigorous else None
 
 
-def _ours(cpu: int | None) -> int | None:
-    allowed = os.sched_getaffinity(0)
-    if cpu is not None and cpu not in allowed:
-        raise UsageError(
-            f"CPU {cpu}: this process may run on CPU {_ranges(allowed)} only; choose one of these"
-        )
-    return cpu
-
-
-def _ranges(cpus: "Iterable[int]") -> str:
-    """Return CPU numbers as the kernel lists them, such as ``0-3,8``."""
-    runs: list[list[int]] = []
-    for cpu in sorted(cpus):
-        if runs and cpu == runs[-1][-1] + 1:
-            runs[-1].append(cpu)
-        else:
-            runs.append([cpu])
-    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-
-
-def _measure(names: tuple[str, ...], plan: "Plan", *, quiet: bool) -> "Run":
+def _measure(sources: "Sequence[Source]", plan: "Plan", *, quiet: bool) -> "Run":
     from latencykit import session
     from latencykit.reporters.progress import Progress
 
-    sources = session.select(names, plan.variants)
     if quiet:
         return session.bench(sources, plan, lambda _event: None, sys.argv[1:])
     view = view_of(sys.stderr)

@@ -36,8 +36,8 @@ def clock_of(measured: Mapping[str, object]) -> Clock:
     """Turn what the native clock says of itself into a `Clock`.
 
     Args:
-        measured: ``source`` ("tsc" or "monotonic"), ``frequency_hz``, ``resolution_ns`` and ``invariant``;
-            what is missing is unknown.
+        measured: ``source`` ("tsc" or "monotonic"), ``frequency_hz``, ``resolution_ns``, ``invariant``
+            and ``forced``; what is missing is unknown, or False.
     """
     invariant = measured.get("invariant")
     return Clock(
@@ -45,6 +45,7 @@ def clock_of(measured: Mapping[str, object]) -> Clock:
         frequency_hz=_positive(measured.get("frequency_hz")),
         resolution_ns=_positive(measured.get("resolution_ns")),
         invariant=None if invariant is None else bool(invariant),
+        forced=bool(measured.get("forced")),
     )
 
 
