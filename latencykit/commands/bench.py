@@ -9,7 +9,7 @@ import click
 
 from latencykit.commands.completion import complete_what
 from latencykit.commands.failures import debugging, errors_of, exit_status, warnings_of
-from latencykit.commands.output import Destination, show, view_of
+from latencykit.commands.output import Destination, columns_of, obeys_escapes, show, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,8 +95,8 @@ def _measure(sources: "Sequence[Source]", plan: "Plan", *, quiet: bool) -> "Run"
 
     if quiet:
         return session.bench(sources, plan, lambda _event: None, sys.argv[1:])
-    view = view_of(sys.stderr)
-    with closing(Progress(sys.stderr, live=sys.stderr.isatty(), width=lambda: view.width)) as progress:
+    live = obeys_escapes(sys.stderr)
+    with closing(Progress(sys.stderr, live=live, width=lambda: columns_of(sys.stderr))) as progress:
         return session.bench(sources, plan, _observer(progress), sys.argv[1:])
 
 

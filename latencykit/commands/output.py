@@ -38,16 +38,21 @@ def view_of(stream: TextIO, environ: Mapping[str, str] = os.environ) -> View:
     The width is that of COLUMNS, else of the terminal, else 140 for a pipe or a file, and never under 80.
     Colours need a terminal that is not dumb, and an empty or absent NO_COLOR (https://no-color.org).
     """
-    terminal = stream.isatty()
-    colour = terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-    return View(max(NARROWEST, _columns(stream, environ, terminal=terminal)), colour)
+    colour = obeys_escapes(stream, environ) and not environ.get("NO_COLOR")
+    return View(max(NARROWEST, columns_of(stream, environ)), colour)
 
 
-def _columns(stream: TextIO, environ: Mapping[str, str], *, terminal: bool) -> int:
+def obeys_escapes(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+    """Return True if a stream is a terminal that understands colours and the erasure of a line."""
+    return stream.isatty() and environ.get("TERM") != "dumb"
+
+
+def columns_of(stream: TextIO, environ: Mapping[str, str] = os.environ) -> int:
+    """Return the columns of COLUMNS, else of the terminal, else 140."""
     asked = environ.get("COLUMNS", "")
     if asked.isascii() and asked.isdigit() and int(asked) > 0:
         return int(asked)
-    if not terminal:
+    if not stream.isatty():
         return PIPED_WIDTH
     try:
         return os.get_terminal_size(stream.fileno()).columns
@@ -56,7 +61,13 @@ def _columns(stream: TextIO, environ: Mapping[str, str], *, terminal: bool) -> i
 
 
 def show(text: str, stream: TextIO) -> None:
-    """Write text to a stream in characters that it can encode; a reader that has gone away is no error."""
+    """Write text to a stream in characters that it can encode.
+
+    A reader that has gone away is no error, and nobody is left to tell that standard error cannot be written.
+
+    Raises:
+        UsageError: The stream cannot be written for another reason, such as a full disk.
+    """
     encoding = stream.encoding or "ascii"
     try:
         text.encode(encoding)
@@ -65,8 +76,10 @@ def show(text: str, stream: TextIO) -> None:
     try:
         stream.write(text if text.endswith("\n") else text + "\n")
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
         _forget(stream)
+        if not isinstance(error, BrokenPipeError) and stream is not sys.stderr:
+            raise UsageError(f"standard output cannot be written: {_reason(error)}") from error
 
 
 def _forget(stream: TextIO) -> None:

@@ -59,6 +59,20 @@ def test_a_reader_that_went_away_is_no_error():
         show("more", stream)
 
 
+def test_a_full_disk_under_standard_output_is_told():
+    with (
+        Path("/dev/full").open("w", encoding="utf-8") as full,
+        pytest.raises(UsageError, match="no space left"),
+    ):
+        show("text", full)
+
+
+def test_a_standard_error_that_cannot_be_written_is_let_be(monkeypatch):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(output.sys, "stderr", full)
+        show("text", full)
+
+
 def test_a_file_is_written_whole_and_nothing_is_left_beside_it(tmp_path):
     path = tmp_path / "run.json"
     path.write_text("old")
