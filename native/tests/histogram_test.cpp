@@ -127,10 +127,9 @@ void each_kind_of_damage_has_its_name() {
   CHECK(decode({0xdf, 0x01, 2}) == Result::beyond_last_bucket);  // -112, then a count.
   CHECK(decode({2, 0x80}) == Result::cut_off);
   CHECK(decode({0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}) == Result::cut_off);
-  std::vector<uint8_t> half(9, 0x80);  // 2^61: two of them are all that is allowed.
-  half[8] = 0x40;
-  std::vector<uint8_t> too_many = half;
-  too_many.insert(too_many.end(), half.begin(), half.end());
+  // 2^61 is nine bytes, and two of them are all that is allowed.
+  std::vector<uint8_t> too_many = {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40,
+                                   0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40};
   CHECK(decode(too_many) == Result::ok);
   too_many.push_back(2);
   CHECK(decode(too_many) == Result::too_many);
