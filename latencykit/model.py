@@ -242,13 +242,21 @@ class PythonBuild(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
-    """The clock that samples are taken with, and the kernel's own clock source."""
+    """The clock that samples are taken with, and the kernel's own clock source; None is unknown.
+
+    Attributes:
+        source: ``tsc``, the calibrated time-stamp counter, or ``monotonic``, the system clock.
+        resolution_ns: Its step, as measured.
+        invariant: Whether the TSC runs at one rate in every state of the CPU.
+        forced: Whether the user asked for the system clock, by LATENCYKIT_CLOCK=monotonic.
+    """
 
     source: str
     frequency_hz: float | None = None
     resolution_ns: float | None = None
     invariant: bool | None = None
     kernel_clocksource: str | None = None
+    forced: bool = False
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
