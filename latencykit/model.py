@@ -242,12 +242,13 @@ class PythonBuild(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
-    """The clock that samples are taken with, and the kernel's own clock source.
+    """The clock that samples are taken with, and the kernel's own clock source; None is unknown.
 
     Attributes:
-        source: ``tsc``, or ``monotonic`` for the system clock.
-        resolution_ns: The step by which the clock was seen to advance.
-        forced: Whether the user asked for the system clock.
+        source: ``tsc``, the calibrated time-stamp counter, or ``monotonic``, the system clock.
+        resolution_ns: Its step, as measured.
+        invariant: Whether the TSC runs at one rate in every state of the CPU.
+        forced: Whether the user asked for the system clock, by LATENCYKIT_CLOCK=monotonic.
     """
 
     source: str

@@ -12,7 +12,7 @@ def __getattr__(name: str) -> object:
     """Import `detect` on its first use (PEP 562), so that importing the package costs nothing."""
     if name != "detect":
         raise AttributeError(f"module 'latencykit.hardware' has no attribute {name!r}")
-    from latencykit.hardware.detection import detect  # noqa: PLC0415 - lazy on purpose
+    from latencykit.hardware.detection import detect
 
     globals()["detect"] = detect
     return detect

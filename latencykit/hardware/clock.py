@@ -1,5 +1,6 @@
 """Read the kernel's clock source, and join it to what the native clock says of itself."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,9 +28,11 @@ def complete_clock(clock: Clock, root: Path, info: CpuInfo) -> Clock:
 
 def measured_clock() -> Clock:
     """Return the clock that samples are taken with, as the native core finds it on this machine."""
-    from latencykit import _core  # noqa: PLC0415 - it loads numpy
+    from latencykit import _core  # here, because it loads numpy
 
-    return clock_of(_core.clock_info())
+    # The native core obeys the same word when it chooses its clock.
+    forced = os.environ.get("LATENCYKIT_CLOCK") == "monotonic"
+    return msgspec.structs.replace(clock_of(_core.clock_info()), forced=forced)
 
 
 def clock_of(measured: Mapping[str, object]) -> Clock:

@@ -1,5 +1,9 @@
 """The clock, as the native core and the kernel tell it."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from latencykit.hardware.clock import clock_of, complete_clock, has_invariant_tsc, measured_clock
@@ -48,3 +52,15 @@ def test_the_native_clock():
     assert clock.source in {"tsc", "monotonic"}
     assert clock.resolution_ns > 0
     assert clock.frequency_hz > 1e6
+
+
+@pytest.mark.parametrize(("word", "source", "forced"), [("monotonic", "monotonic", True), ("", None, False)])
+def test_the_user_may_ask_for_the_system_clock(word, source, forced):
+    # The native core chooses once, so each choice needs a process of its own.
+    code = (
+        "from latencykit.hardware.clock import measured_clock as m; c = m(); "
+        f"assert c.forced is {forced}, c; assert {source!r} in (None, c.source), c"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd="/", env={**os.environ, "LATENCYKIT_CLOCK": word}
+    )
