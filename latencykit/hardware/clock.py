@@ -1,6 +1,5 @@
 """Read the kernel's clock source, and join it to what the native clock says of itself."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,8 +30,7 @@ def measured_clock() -> Clock:
     from latencykit import _core  # here, because it loads numpy
 
     # The native core obeys the same word when it chooses its clock.
-    forced = os.environ.get("LATENCYKIT_CLOCK") == "monotonic"
-    return msgspec.structs.replace(clock_of(_core.clock_info()), forced=forced)
+    return clock_of(_core.clock_info())
 
 
 def clock_of(measured: Mapping[str, object]) -> Clock:
