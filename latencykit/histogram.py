@@ -101,9 +101,7 @@ def _excerpt(text: str | bytes) -> str:
 
 def _open_envelope(data: bytes) -> bytes:
     if len(data) < _ENVELOPE.size:
-        raise InvalidValueError(
-            f"the encoded histogram has {len(data)} bytes, too few for its cookie and length"
-        )
+        raise InvalidValueError(f"the encoded histogram has {len(data)} bytes, too few for its cookie and length")
     cookie, length = _ENVELOPE.unpack_from(data)
     _check_cookie(cookie, _COMPRESSED_COOKIE, "compressed V2")
     body = data[_ENVELOPE.size :]
@@ -126,9 +124,7 @@ def _check_cookie(cookie: int, expected: int, kind: str) -> None:
 def _read_header(stream: "zlib._Decompress", body: bytes) -> tuple[_Header, bytes]:
     start = _decompress(stream, body, _HEADER.size)
     if len(start) < _HEADER.size:
-        raise InvalidValueError(
-            f"the encoded histogram ends after {len(start)} of {_HEADER.size} header bytes"
-        )
+        raise InvalidValueError(f"the encoded histogram ends after {len(start)} of {_HEADER.size} header bytes")
     header = _Header._make(_HEADER.unpack(start))
     _check_cookie(header.cookie, _PAYLOAD_COOKIE, "a V2 histogram")
     if (header.normalizing_offset, header.ratio_bits) not in _UNSCALED:
@@ -142,16 +138,13 @@ def _read_header(stream: "zlib._Decompress", body: bytes) -> tuple[_Header, byte
 def _read_counts(stream: "zlib._Decompress", rest: bytes, header: _Header, buckets: int) -> bytes:
     if header.counts_length > buckets * _MAX_BYTES_PER_COUNT:
         raise InvalidValueError(
-            f"the encoded histogram states {header.counts_length} bytes of counts, "
-            f"more than its {buckets} buckets need"
+            f"the encoded histogram states {header.counts_length} bytes of counts, more than its {buckets} buckets need"
         )
     # One byte more than stated is asked for, so that a longer stream shows.
     counts = _decompress(stream, rest, header.counts_length + 1)
     if len(counts) != header.counts_length:
         more = "more" if len(counts) > header.counts_length else f"only {len(counts)}"
-        raise InvalidValueError(
-            f"the encoded histogram states {header.counts_length} bytes of counts but has {more}"
-        )
+        raise InvalidValueError(f"the encoded histogram states {header.counts_length} bytes of counts but has {more}")
     if not stream.eof or stream.unused_data:
         raise InvalidValueError("the encoded histogram's zlib stream does not end where its counts end")
     return counts

@@ -60,9 +60,7 @@ def parse_settings(text: str, path: Path) -> Settings | None:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
     except msgspec.ValidationError as error:
         known = ", ".join(Settings.__struct_fields__)
-        raise UsageError(
-            f"[tool.latencykit] in {path} is wrong: {error}; the settings are {known}"
-        ) from error
+        raise UsageError(f"[tool.latencykit] in {path} is wrong: {error}; the settings are {known}") from error
     return None if settings is None else _anchored(settings, path.parent)
 
 

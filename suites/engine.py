@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import latencykit as lk
 from latencykit.suites.signals import NaiveDetector
 from latencykit.suites.targets import TARGETS
-
-import latencykit as lk
 
 if TYPE_CHECKING:
     from latencykit.engine import Signal

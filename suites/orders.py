@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from latencykit.suites.targets import TARGETS
-
 import latencykit as lk
+from latencykit.suites.targets import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -32,7 +32,8 @@ def summarise(samples: Samples, *, baseline: bool = False) -> Summary:
         Figures net of the floor and never below 0. Batched samples are means of many calls, so that only their
         centre is given; a quantile of single calls is given where the sample can bound it from above.
     """
-    return _summarise_batched(samples, baseline) if samples.batch_ns else _summarise_calls(samples, baseline)
+    summarise_mode = _summarise_batched if samples.batch_ns else _summarise_calls
+    return summarise_mode(samples, baseline=baseline)
 
 
 def with_speedups(results: Sequence[Result]) -> list[Result]:
@@ -46,7 +47,7 @@ def with_speedups(results: Sequence[Result]) -> list[Result]:
     ]
 
 
-def _summarise_batched(samples: Samples, baseline: bool) -> Summary:
+def _summarise_batched(samples: Samples, *, baseline: bool) -> Summary:
     per_op = sorted(duration / samples.batch_size for duration in samples.batch_ns)
 
     def net(gross: float) -> float:
@@ -56,7 +57,7 @@ def _summarise_batched(samples: Samples, baseline: bool) -> Summary:
     interval = net(per_op[low - 1]), net(per_op[high - 1])
     result = _row(
         samples,
-        baseline,
+        baseline=baseline,
         min_ns=net(per_op[0]),
         p50_ns=net(statistics.median(per_op)),
         mean_ns=net(statistics.fmean(per_op)),
@@ -65,7 +66,7 @@ def _summarise_batched(samples: Samples, baseline: bool) -> Summary:
     return Summary(result, {"p50": interval})
 
 
-def _summarise_calls(samples: Samples, baseline: bool) -> Summary:
+def _summarise_calls(samples: Samples, *, baseline: bool) -> Summary:
     histogram = decode(samples.histogram)
 
     def net(gross: float) -> float:
@@ -75,7 +76,7 @@ def _summarise_calls(samples: Samples, baseline: bool) -> Summary:
     intervals = {name: _interval(histogram, q, samples.floor_ns) for name, q in given.items()}
     result = _row(
         samples,
-        baseline,
+        baseline=baseline,
         min_ns=net(histogram.min),
         mean_ns=net(histogram.mean),
         max_ns=net(histogram.max),
@@ -96,8 +97,8 @@ def _interval(histogram: Histogram, quantile: float, floor_ns: float) -> Interva
 
 def _row(
     samples: Samples,
-    baseline: bool,
     *,
+    baseline: bool,
     min_ns: float,
     p50_ns: float | None,
     mean_ns: float,

@@ -83,9 +83,7 @@ def bench(
 
 def _level(*, quick: bool, rigorous: bool) -> Level | None:
     if quick and rigorous:
-        raise click.UsageError(
-            "--quick and --rigorous exclude each other; give one", click.get_current_context()
-        )
+        raise click.UsageError("--quick and --rigorous exclude each other; give one", click.get_current_context())
     return "quick" if quick else "rigorous" if rigorous else None
 
 

@@ -115,9 +115,7 @@ class Destination:
             if not _is_special(path):
                 _create_beside(path, b"").unlink()
         except OSError as error:
-            raise UsageError(
-                f"--json {self.name} cannot be written: {_reason(error)}; name another file"
-            ) from error
+            raise UsageError(f"--json {self.name} cannot be written: {_reason(error)}; name another file") from error
 
     def save(self, data: bytes) -> str | None:
         """Write the file whole or not at all; where that fails, keep the data elsewhere.
@@ -192,9 +190,7 @@ def _rescue(data: bytes) -> str:
         Path(name).write_bytes(data)
     except OSError as error:
         _write_stdout(data)
-        return (
-            f"the temporary folder failed too ({_reason(error)}), so the run was written to standard output"
-        )
+        return f"the temporary folder failed too ({_reason(error)}), so the run was written to standard output"
     return f"the run is in {name}"
 
 

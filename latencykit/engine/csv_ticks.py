@@ -97,9 +97,7 @@ def _read(name: str, rows: Iterator[Row]) -> Ticks:
         )
     parse_time = _time_parser(name, layout, start)
     data = chain([start], data)
-    chunks = [
-        _convert(name, layout, parse_time, chunk) for chunk in iter(lambda: list(islice(data, _CHUNK)), [])
-    ]
+    chunks = [_convert(name, layout, parse_time, chunk) for chunk in iter(lambda: list(islice(data, _CHUNK)), [])]
     return _assemble(name, layout, chunks)
 
 
@@ -175,9 +173,7 @@ def _check_width(name: str, layout: _Layout, rows: Iterable[Row]) -> None:
             )  # fmt: skip
 
 
-def _times(
-    name: str, lines: Sequence[int], texts: Sequence[str], parse: Callable[[str], int]
-) -> NDArray[np.int64]:
+def _times(name: str, lines: Sequence[int], texts: Sequence[str], parse: Callable[[str], int]) -> NDArray[np.int64]:
     values = np.empty(len(texts), dtype=np.int64)
     for index, text in enumerate(texts):
         try:

@@ -5,9 +5,7 @@ from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 
-EXPECTED = (
-    "a time such as 2022-01-05T09:30:00.5Z, 2022-01-05, 20220105 093000500 or an epoch in s, ms, us or ns"
-)
+EXPECTED = "a time such as 2022-01-05T09:30:00.5Z, 2022-01-05, 20220105 093000500 or an epoch in s, ms, us or ns"
 
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII

@@ -10,7 +10,7 @@ from latencykit._core import AsyncLogger as _NativeLogger
 from latencykit._core import LogSite
 from latencykit.errors import InvalidTypeError, InvalidValueError, UnsupportedError
 
-__all__ = ["AsyncLogger", "AsyncLogHandler", "LogSite"]
+__all__ = ["AsyncLogHandler", "AsyncLogger", "LogSite"]
 
 OnFull = Literal["block", "drop_newest"]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -217,7 +217,5 @@ def _interval_ns(seconds: float) -> int:
         raise InvalidTypeError(f"flush_interval {seconds!r} is not a number of seconds")
     # Written so that NaN fails too.
     if not 0 < seconds <= _GREATEST_INTERVAL_S:
-        raise InvalidValueError(
-            f"flush_interval {seconds!r} is not above 0 and up to {_GREATEST_INTERVAL_S:g} seconds"
-        )
+        raise InvalidValueError(f"flush_interval {seconds!r} is not above 0 and up to {_GREATEST_INTERVAL_S:g} seconds")
     return max(1, round(seconds * 1e9))

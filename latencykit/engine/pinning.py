@@ -48,16 +48,12 @@ class CpuPinning:
             InvalidValueError: The CPU is not one of them, or is no longer ours to use.
         """
         if core not in self._cores:
-            raise InvalidValueError(
-                f"CPU {core!r} is not among the CPUs {_listed(self._cores)} of this pinning"
-            )
+            raise InvalidValueError(f"CPU {core!r} is not among the CPUs {_listed(self._cores)} of this pinning")
         self._before.setdefault(threading.get_native_id(), os.sched_getaffinity(0))
         try:
             os.sched_setaffinity(0, {core})
         except OSError as error:
-            raise InvalidValueError(
-                f"CPU {core} cannot be pinned to ({error.strerror}); choose another"
-            ) from error
+            raise InvalidValueError(f"CPU {core} cannot be pinned to ({error.strerror}); choose another") from error
 
     def restore(self) -> None:
         """Give each thread that was pinned the CPUs that it had before, if the thread still runs."""

@@ -60,9 +60,7 @@ def synthetic_market(ticks: int = 20_000, seed: int = 1) -> Ticks:
         InvalidValueError: There are too few ticks to hold a panic, or the seed is negative.
     """
     if ticks < _LEAST_TICKS:
-        raise InvalidValueError(
-            f"{ticks} ticks cannot hold a panic and its past; ask for {_LEAST_TICKS} or more"
-        )
+        raise InvalidValueError(f"{ticks} ticks cannot hold a panic and its past; ask for {_LEAST_TICKS} or more")
     if seed < 0:
         raise InvalidValueError(f"seed {seed} is negative; pass 0 or more")
     draws = _Draws(seed)

@@ -21,9 +21,7 @@ def read_caches(root: Path, cpu: int = 0) -> list[Cache]:
     """
     folder = root / f"sys/devices/system/cpu/cpu{cpu}/cache"
     found = (_read_cache(folder / name) for name in read_names(folder) if name.startswith("index"))
-    return sorted(
-        (cache for cache in found if cache is not None), key=lambda cache: (cache.level, cache.kind)
-    )
+    return sorted((cache for cache in found if cache is not None), key=lambda cache: (cache.level, cache.kind))
 
 
 def _read_cache(folder: Path) -> Cache | None:

@@ -20,9 +20,7 @@ def complete_clock(clock: Clock, root: Path, info: CpuInfo) -> Clock:
     """
     source = read_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource")
     invariant = clock.invariant if clock.invariant is not None else has_invariant_tsc(info)
-    return msgspec.structs.replace(
-        clock, invariant=invariant, kernel_clocksource=clock.kernel_clocksource or source
-    )
+    return msgspec.structs.replace(clock, invariant=invariant, kernel_clocksource=clock.kernel_clocksource or source)
 
 
 def measured_clock() -> Clock:

@@ -81,9 +81,7 @@ def is_x86(info: CpuInfo) -> bool:
 def isa_of_interest(flags: Iterable[str]) -> list[str]:
     """Return the instruction sets that our figures may depend on, in a fixed order."""
     have = {_SAME_ISA.get(flag, flag) for flag in flags}
-    return [name for name in _ISA if name in have] + sorted(
-        name for name in have if name.startswith("avx512")
-    )
+    return [name for name in _ISA if name in have] + sorted(name for name in have if name.startswith("avx512"))
 
 
 def model_name(info: CpuInfo) -> str | None:

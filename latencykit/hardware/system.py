@@ -31,9 +31,7 @@ def read_system(
     return OperatingSystem(
         name=read_text(root / "proc/sys/kernel/ostype") or platform.system(),
         kernel=kernel,
-        distribution=parse_os_release(
-            read_text(root / "etc/os-release") or read_text(root / "usr/lib/os-release")
-        ),
+        distribution=parse_os_release(read_text(root / "etc/os-release") or read_text(root / "usr/lib/os-release")),
         hypervisor=hypervisor,
         container=read_container(root, mounts, environ),
         cpu_quota=allowance.quota,

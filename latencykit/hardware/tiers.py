@@ -78,9 +78,7 @@ def overall(environment: Environment) -> Rating:
         "storage": rate_storage(environment.storage),
     }
     worst = min((rating.tier for rating in parts.values()), key=_WORST_FIRST.index)
-    named = (
-        f"{name}: {rating.reason}" for name, rating in parts.items() if rating.tier == worst and rating.reason
-    )
+    named = (f"{name}: {rating.reason}" for name, rating in parts.items() if rating.tier == worst and rating.reason)
     return Rating(worst, "; ".join(named))
 
 
@@ -110,9 +108,7 @@ def _clock(cpu: Cpu, wanted_ghz: float) -> _Need:
     if cpu.mhz_source == "cpufreq":
         return _Need(enough, f"{ghz:.2f} GHz at most, {wanted_ghz} GHz wanted")
     # Any other source is a base or a momentary clock: the highest is at least that, how much more is unknown.
-    return _Need(
-        enough or None, f"{ghz:.2f} GHz or more (only its {_clock_name(cpu)} is known), {wanted_ghz} wanted"
-    )
+    return _Need(enough or None, f"{ghz:.2f} GHz or more (only its {_clock_name(cpu)} is known), {wanted_ghz} wanted")
 
 
 def _clock_name(cpu: Cpu) -> str:

@@ -70,10 +70,13 @@ def _run_operation(component: Component, wanted: Wanted, task: Task, emit: Emit)
     subject = Subject(component.name, wanted.variant, wanted.parameters, component.gc)
     try:
         # Setup is not pinned: threads that it starts must not inherit the one CPU that is measured on.
-        with prepared(component.variants[wanted.variant].setup, wanted.parameters) as operation:
-            with collector(component.gc), pinned(task.cpu):
-                samples = measure_operation(subject, operation, task.effort)
-    except (Exception, SystemExit) as error:
+        with (
+            prepared(component.variants[wanted.variant].setup, wanted.parameters) as operation,
+            collector(component.gc),
+            pinned(task.cpu),
+        ):
+            samples = measure_operation(subject, operation, task.effort)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a suite raises is reported, and the rest goes on
         failure = Failure(component.name, wanted.variant, wanted.parameters, _reason(error), traceback.format_exc())
         emit(events.OperationFailed(name, failure))
     else:

@@ -92,7 +92,9 @@ def _origins(name: str) -> list[str]:
     if name == "all":
         return [f"{PACKAGE}.{known_name}" for known_name in known]
     if name not in known:
-        raise UsageError(f"component {name!r} is unknown{_nearest(name, known)}; the components are: {', '.join(known)}")
+        raise UsageError(
+            f"component {name!r} is unknown{_nearest(name, known)}; the components are: {', '.join(known)}"
+        )
     return [f"{PACKAGE}.{name}"]
 
 
@@ -100,7 +102,9 @@ def _check_variants(wanted: Iterable[str], existing: Iterable[str]) -> None:
     known = list(dict.fromkeys(existing))
     for name in wanted:
         if name not in known:
-            raise UsageError(f"variant {name!r} is unknown{_nearest(name, known)}; the variants are: {', '.join(known)}")
+            raise UsageError(
+                f"variant {name!r} is unknown{_nearest(name, known)}; the variants are: {', '.join(known)}"
+            )
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

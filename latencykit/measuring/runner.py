@@ -77,12 +77,10 @@ def _run_child(task: Task) -> Iterator[events.Event]:
 
 
 def _send(child: "subprocess.Popen[bytes]", task: Task) -> None:
-    assert child.stdin is not None
-    try:
-        with child.stdin as pipe:
+    # A child that died at its start breaks the pipe; how it ended is seen when its events end.
+    with contextlib.suppress(BrokenPipeError), child.stdin or contextlib.nullcontext() as pipe:
+        if pipe is not None:
             pipe.write(msgspec.json.encode(task))
-    except BrokenPipeError:
-        return  # the child died at its start; how, is seen when its events end
 
 
 def _read_events(descriptor: int, effort: Effort) -> Iterator[events.Event]:

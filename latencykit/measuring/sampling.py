@@ -182,7 +182,9 @@ class _Sampler:
         while rounds < MIN_ROUNDS or time.monotonic_ns() < deadline:
             if len(self.batches) * len(self._batch_buffer) < MAX_BATCHES:
                 self.batches.append(self._take_batches(self._caller.native, self._batch_buffer))
-                self.floor_batches.append(self._take_batches(self._floor, np.empty(FLOOR_BATCHES, np.uint64)) / self.batch)
+                self.floor_batches.append(
+                    self._take_batches(self._floor, np.empty(FLOOR_BATCHES, np.uint64)) / self.batch
+                )
             self._take_calls(self._caller.native, self._call_buffer, self.calls)
             self._take_calls(self._floor, np.empty(FLOOR_CALLS, np.uint64), self.floor_calls)
             rounds += 1

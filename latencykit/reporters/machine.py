@@ -68,9 +68,7 @@ def _isa(flags: list[str]) -> str:
 
 def _caches(caches: list[Cache]) -> str:
     holding_data = [cache for cache in caches if cache.kind.lower() != "instruction"]
-    return " ".join(
-        f"L{c.level} {bytes_text(c.size_bytes)}" for c in sorted(holding_data, key=lambda c: c.level)
-    )
+    return " ".join(f"L{c.level} {bytes_text(c.size_bytes)}" for c in sorted(holding_data, key=lambda c: c.level))
 
 
 def _memory(memory: Memory) -> Fact:
@@ -95,9 +93,7 @@ def _system(environment: Environment) -> str:
         False: "bare metal",
         None: "virtualisation unknown",
     }
-    named = ", ".join(
-        part for part in (system.distribution, f"{system.name} {system.kernel or UNKNOWN}") if part
-    )
+    named = ", ".join(part for part in (system.distribution, f"{system.name} {system.kernel or UNKNOWN}") if part)
     return ", ".join(
         part for part in (named, virtual[environment.virtualized], system.container, _quota(system)) if part
     )

@@ -42,17 +42,13 @@ def rows_of(results: Iterable[Result]) -> list[Row]:
     """Return one row an operation, in the order of the results, each component's together."""
     operations: dict[str, dict[tuple[str, str], dict[str, Result]]] = {}
     for result in results:
-        modes = operations.setdefault(result.component, {}).setdefault(
-            (result.name, _special_mode(result)), {}
-        )
+        modes = operations.setdefault(result.component, {}).setdefault((result.name, _special_mode(result)), {})
         modes[result.mode] = result
     rows = []
     for of_component in operations.values():
         claimed = _claimed(result for modes in of_component.values() for result in modes.values())
         has_baseline = any(result.baseline for modes in of_component.values() for result in modes.values())
-        rows += [
-            _row(list(modes.values()), claimed, has_baseline=has_baseline) for modes in of_component.values()
-        ]
+        rows += [_row(list(modes.values()), claimed, has_baseline=has_baseline) for modes in of_component.values()]
     return rows
 
 
@@ -68,9 +64,7 @@ def _special_mode(result: Result) -> str:
 
 
 def _claimed(results: Iterable[Result]) -> float | None:
-    return next(
-        (result.target.claimed_ns for result in results if result.target and result.target.claimed_ns), None
-    )
+    return next((result.target.claimed_ns for result in results if result.target and result.target.claimed_ns), None)
 
 
 def _row(results: list[Result], claimed_ns: float | None, *, has_baseline: bool) -> Row:

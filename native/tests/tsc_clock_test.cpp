@@ -41,7 +41,8 @@ void test_simulated() {
   CHECK(clock.end() == 120);
 }
 
-// Both sources give nanoseconds of CLOCK_MONOTONIC, to the microseconds that a preemption between two reads takes.
+// Both sources give nanoseconds of CLOCK_MONOTONIC, to the microseconds that a preemption between two reads
+// takes.
 void test_agrees(ClockSource source) {
   TscClock clock(source);
   uint64_t best = UINT64_MAX;
@@ -56,8 +57,8 @@ void test_agrees(ClockSource source) {
   CHECK(clock.ns_per_tick() > 0);
 }
 
-// Threads share the highest time seen; a reader that had it before its own read must not see less. Meanwhile the
-// rate is pushed to and fro as far as it goes.
+// Threads share the highest time seen; a reader that had it before its own read must not see less. Meanwhile
+// the rate is pushed to and fro as far as it goes.
 void test_never_backwards() {
   TscClock clock(cpu_has_invariant_tsc() ? ClockSource::tsc : ClockSource::monotonic);
   std::atomic<uint64_t> highest{0};

@@ -29,9 +29,7 @@ def latencykit(*arguments: str, cwd: Path, **environ: str) -> "subprocess.Comple
     return run_python("-m", "latencykit", *arguments, cwd=cwd, **environ)
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], [], ["bench", "--help"], ["bench", "--fast"]]
-)
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], [], ["bench", "--help"], ["bench", "--fast"]])
 def test_what_measures_nothing_loads_nothing_heavy(arguments, tmp_path):
     loaded = set(run_python("-c", PRINT_MODULES, *arguments, cwd=tmp_path).stderr.splitlines()[-1].split())
     assert "click" in loaded

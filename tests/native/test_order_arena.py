@@ -146,9 +146,7 @@ for _ in range(30):
     round_()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert int(done.stdout) < 22_000  # KiB; one arena is 11 MB, and 30 leaked ones were 330 MB.
 
 

@@ -84,9 +84,7 @@ def test_yahoo_daily(path, rows, name, adjusted):
         f"{moment(t).date()},{o!r},{h!r},{low!r},{c!r},{f'{o!r},' if adjusted else ''}{v!r}"
         for t, o, h, low, c, v in rows
     ]
-    path.write_text(
-        "\n".join([f"{name},Open,High,Low,Close,{'Adj Close,' if adjusted else ''}Volume", *lines])
-    )
+    path.write_text("\n".join([f"{name},Open,High,Low,Close,{'Adj Close,' if adjusted else ''}Volume", *lines]))
     check(read_ticks(path), "bars", [(t * 10**6, c, v) for t, _, _, _, c, v in rows])
 
 

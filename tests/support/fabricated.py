@@ -163,9 +163,7 @@ def make_troubled_run() -> Run:
     noisy = [
         result
         if result.target is None
-        else type(result)(
-            **{**_fields(result), "target": TargetVerdict("p999", 1e6, "inconclusive", _STOLEN)}
-        )
+        else type(result)(**{**_fields(result), "target": TargetVerdict("p999", 1e6, "inconclusive", _STOLEN)})
         for result in make_results("signals")
     ]
     empty = [

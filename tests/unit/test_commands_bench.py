@@ -92,18 +92,14 @@ def test_measures_everything_by_default(session):
 
 def test_passes_on_what_it_is_asked_for(session, tmp_path):
     (tmp_path / "ticks.csv").touch()
-    arguments = (
-        "bench orders bench_x.py --quick --variant a --variant b --peers --cpu 0 --ticks ticks.csv --quiet"
-    )
+    arguments = "bench orders bench_x.py --quick --variant a --variant b --peers --cpu 0 --ticks ticks.csv --quiet"
     assert run_command(arguments.split()) == 0
     plan = Plan(level="quick", cpu=0, ticks="ticks.csv", peers=True, variants=("a", "b"))
     assert session.asked == [(("orders", "bench_x.py"), ("a", "b")), plan]
 
 
 def test_settings_stand_in_for_what_is_not_said(session, tmp_path):
-    (tmp_path / "pyproject.toml").write_text(
-        '[tool.latencykit]\nsuites = ["engine"]\ncpu = 0\nlevel = "quick"\n'
-    )
+    (tmp_path / "pyproject.toml").write_text('[tool.latencykit]\nsuites = ["engine"]\ncpu = 0\nlevel = "quick"\n')
     assert run_command(["bench", "--quiet"]) == 0
     assert run_command(["bench", "all", "--rigorous", "--quiet"]) == 0
     assert session.asked == [
@@ -141,9 +137,7 @@ def test_a_failed_operation_is_told_even_when_quiet_and_loses_nothing(session, c
 
 
 def test_the_detail_of_a_failure_is_for_those_who_ask(session, capsys, monkeypatch):
-    session.run = make_run(
-        failures=[Failure("engine", "naive", {}, "no", "Traceback (most recent call last)")]
-    )
+    session.run = make_run(failures=[Failure("engine", "naive", {}, "no", "Traceback (most recent call last)")])
     monkeypatch.setenv("LATENCYKIT_DEBUG", "1")
     assert run_command(["bench", "--quiet"]) == 2
     assert "Traceback" in capsys.readouterr().err

@@ -26,9 +26,7 @@ class SignalsAt:
         self.asked.append((price, volume))
         if len(self.asked) - 1 not in self.updates:
             return None
-        return SimpleNamespace(
-            price=price, confidence=0.9, take_profit=price * 1.01, index=len(self.asked) - 1
-        )
+        return SimpleNamespace(price=price, confidence=0.9, take_profit=price * 1.01, index=len(self.asked) - 1)
 
 
 def feed(count, seed=5):
@@ -124,10 +122,7 @@ def test_the_update_interval_holds_ticks_and_adds_up_their_volume(log):
     config = EngineConfig(update_interval=1, log_path=log)
     with Engine(config, detector=detector) as engine:
         times = [0.0, 0.4, 0.999999999, 1.0, 1.5, 2.5]
-        orders = [
-            engine.on_tick(round(time * SECOND_NS), 10.0 + index, 2.0**index)
-            for index, time in enumerate(times)
-        ]
+        orders = [engine.on_tick(round(time * SECOND_NS), 10.0 + index, 2.0**index) for index, time in enumerate(times)]
     assert [index for index, order in enumerate(orders) if order is not None] == [3]
     assert detector.asked == [(10.0, 1.0), (13.0, 2.0 + 4.0 + 8.0), (15.0, 16.0 + 32.0)]
     assert len(lines_of(log)) == 3
@@ -236,9 +231,7 @@ def test_no_pinning_leaves_all_threads_where_they_were(log):
 @two_cpus
 def test_the_cpus_are_given_back_when_the_engine_cannot_start(tmp_path):
     before = os.sched_getaffinity(0)
-    config = EngineConfig(
-        cpu_pinning=True, cpu_cores=tuple(ALLOWED[:2]), log_path=tmp_path / "none" / "engine.log"
-    )
+    config = EngineConfig(cpu_pinning=True, cpu_cores=tuple(ALLOWED[:2]), log_path=tmp_path / "none" / "engine.log")
     with pytest.raises((OSError, LatencykitError)):
         Engine(config)
     assert os.sched_getaffinity(0) == before

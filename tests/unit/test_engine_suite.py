@@ -1,10 +1,10 @@
 """The two ways of the engine suite do the same work: a ratio between them means something."""
 
 import pytest
-from latencykit.suites import engine as suite
 
 from latencykit.engine import Engine, EngineConfig, synthetic_market
 from latencykit.suite import as_operation
+from latencykit.suites import engine as suite
 
 
 def lines_of(path):
@@ -32,9 +32,7 @@ def test_the_log_of_a_long_measurement_stays_bounded(name, monkeypatch):
     monkeypatch.setattr(suite, "LARGEST_LOG", 1_000)
     prepared = suite.engine.variants[name].setup()
     operation = as_operation(next(prepared))
-    (log,) = (
-        cell.cell_contents for cell in operation.between.__closure__ if hasattr(cell.cell_contents, "stat")
-    )
+    (log,) = (cell.cell_contents for cell in operation.between.__closure__ if hasattr(cell.cell_contents, "stat"))
     for count in (100, 1):
         for row in operation.rows[:count]:
             operation.function(*row)

@@ -130,9 +130,7 @@ def test_more_rows_than_one_chunk(write):
     assert ticks.price.tolist() == [float(i + 1) for i in range(70_000)]
     assert ticks.timestamp_ns[-1] == (1_641_340_800 + 69_999) * 10**9
     rows[66_000] = rows[66_000].replace(",66001,", ",-66001,")
-    assert ":66002: expected a positive price, got '-66001'" in error_of(
-        write("ts,price,size\n" + "".join(rows))
-    )
+    assert ":66002: expected a positive price, got '-66001'" in error_of(write("ts,price,size\n" + "".join(rows)))
     rows[65_536:65_538] = [
         rows[65_536],
         "1641340800,1,1\n",
@@ -146,29 +144,21 @@ def test_more_rows_than_one_chunk(write):
 # Damage
 
 
-@pytest.mark.parametrize(
-    "value", ["-11", "0", "-0.0", "nan", "NaN", "inf", "null", "", "1_000", "11..5", "ABC"]
-)
+@pytest.mark.parametrize("value", ["-11", "0", "-0.0", "nan", "NaN", "inf", "null", "", "1_000", "11..5", "ABC"])
 @pytest.mark.parametrize("column", ["open", "high", "low", "close"])
 def test_prices_that_are_no_prices(write, column, value):
     fields = {"open": "10", "high": "12", "low": "9", "close": "11", column: value}
     path = write(BARS + FIRST_BAR + f"2022-01-05 00:01:00,{','.join(fields.values())},100\n")
-    assert error_of(path) == (
-        f"{path}:3: expected a positive {column}, got {value!r}; repair or remove the row"
-    )
+    assert error_of(path) == (f"{path}:3: expected a positive {column}, got {value!r}; repair or remove the row")
 
 
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "null", ""])
 def test_volumes_that_are_no_volumes(write, value):
     path = write(BARS + FIRST_BAR + f"2022-01-05 00:01:00,10,12,9,11,{value}\n")
-    assert error_of(path) == (
-        f"{path}:3: expected a volume of at least 0, got {value!r}; repair or remove the row"
-    )
+    assert error_of(path) == (f"{path}:3: expected a volume of at least 0, got {value!r}; repair or remove the row")
 
 
-@pytest.mark.parametrize(
-    "cut", ["2022-01-05 00:01:00,11,13", "2022-01-0", "2022-01-05 00:01:00,11,13,10,12,1,1"]
-)
+@pytest.mark.parametrize("cut", ["2022-01-05 00:01:00,11,13", "2022-01-0", "2022-01-05 00:01:00,11,13,10,12,1,1"])
 def test_a_row_with_fields_missing_or_left_over(write, cut):
     path = write(BARS + FIRST_BAR + cut)
     assert error_of(path).startswith(f"{path}:3: expected 6 fields, got {cut.count(',') + 1}; ")
@@ -248,9 +238,7 @@ def test_layouts_that_are_not_recognised(write, text):
     assert len(message) < len(str(path)) + 250
 
 
-@pytest.mark.parametrize(
-    "content", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\x1f\x8b\x08\0\0\xff" * 40, b"\0" * 64]
-)
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\x1f\x8b\x08\0\0\xff" * 40, b"\0" * 64])
 def test_a_file_that_is_no_text(write, content):
     path = write(content)
     message = error_of(path)

@@ -365,9 +365,7 @@ def payload(counts, **changes):
 
 def envelope(content, cookie=0x1C849314, length=None):
     body = zlib.compress(content)
-    return base64.b64encode(
-        struct.pack(">II", cookie, len(body) if length is None else length) + body
-    ).decode()
+    return base64.b64encode(struct.pack(">II", cookie, len(body) if length is None else length) + body).decode()
 
 
 def test_the_javascript_edition_is_read():

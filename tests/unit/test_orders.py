@@ -133,9 +133,7 @@ def test_orders_come_from_an_arena_only():
         Order()
 
 
-@pytest.mark.parametrize(
-    "make", [copy.copy, copy.deepcopy, pickle.dumps, lambda part: object.__new__(type(part))]
-)
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, pickle.dumps, lambda part: object.__new__(type(part))])
 def test_orders_and_arenas_are_not_copied_behind_their_back(make):
     arena = OrderArena(1)
     for part in (arena, arena.create(*ORDER)):

@@ -73,9 +73,7 @@ def test_restores_when_the_body_raises():
 
 @pytest.mark.parametrize("core", [-1, 100_000])
 def test_a_cpu_that_is_not_ours(core):
-    with pytest.raises(
-        InvalidValueError, match=rf"CPU {core} is not ours to pin to; choose from {ALLOWED[0]}"
-    ):
+    with pytest.raises(InvalidValueError, match=rf"CPU {core} is not ours to pin to; choose from {ALLOWED[0]}"):
         CpuPinning([core])
 
 

@@ -52,9 +52,7 @@ def test_keeps_to_the_width(width):
 def test_names_too_long_for_a_table_are_stacked_and_not_cut():
     name = "lockfree_with_a_name_that_fills_half_a_line"
     parameters = {"capacity": 1024, "producers": 4}
-    run = make_run(
-        results=[with_fields(r, variant=name, parameters=parameters) for r in make_results("orders")[2:]]
-    )
+    run = make_run(results=[with_fields(r, variant=name, parameters=parameters) for r in make_results("orders")[2:]])
     text = render(run, width=80, colour=False)
     assert f"orders/{name}[capacity=1024,producers=4]\n" in text
     assert "p50 35.2 ns" in text

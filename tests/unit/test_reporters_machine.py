@@ -35,9 +35,7 @@ def test_what_is_unknown_says_what_could_not_be_read():
     unknown = make_environment(cpu=Cpu(physical_cores=8), memory=Memory(), storage=Storage(path="/x"))
     assert lines(unknown)["cpu"] == "unknown model, 8 cores; tier: unknown (clock rate cannot be read)"
     assert lines(unknown)["memory"] == "unknown; tier: unknown (size cannot be read)"
-    assert (
-        lines(unknown)["storage"] == "unknown kind under /x; tier: unknown (what lies below cannot be read)"
-    )
+    assert lines(unknown)["storage"] == "unknown kind under /x; tier: unknown (what lies below cannot be read)"
 
 
 def test_a_good_part_needs_no_reason():
@@ -60,9 +58,7 @@ def test_a_quota_and_its_throttling_are_told():
     system = OperatingSystem(name="Linux", container="docker", cpu_quota=1.5, throttled_periods=7)
     text = lines(make_environment(os=system, virtualized=None))["system"]
     assert "Linux unknown, virtualisation unknown, docker, quota 1.5 CPUs, throttled 7 times" in text
-    assert (
-        "bare metal" in lines(make_environment(os=OperatingSystem(name="Linux"), virtualized=False))["system"]
-    )
+    assert "bare metal" in lines(make_environment(os=OperatingSystem(name="Linux"), virtualized=False))["system"]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,7 @@ def write(folder, text):
 
 
 def test_reads_the_settings_of_the_folder(tmp_path):
-    write(
-        tmp_path, '[tool.latencykit]\nsuites = ["orders", "bench/bench_mine.py"]\ncpu = 1\nlevel = "quick"\n'
-    )
+    write(tmp_path, '[tool.latencykit]\nsuites = ["orders", "bench/bench_mine.py"]\ncpu = 1\nlevel = "quick"\n')
     assert read_settings(tmp_path) == Settings(
         suites=("orders", str(tmp_path / "bench/bench_mine.py")), cpu=1, level="quick"
     )

@@ -88,9 +88,7 @@ def _epyc_vm() -> tuple[dict[str, str], dict[str, str]]:
         "pci0000:00/0000:00:03.0/virtio0/host0/target0:0:1/0:0:1:0",
         **{"queue/rotational": "0", "device/vendor": "Google", "device/model": "PersistentDisk"},
     )
-    part, part_links = disk(
-        "sda/sda1", "pci0000:00/0000:00:03.0/virtio0/host0/target0:0:1/0:0:1:0", partition="1"
-    )
+    part, part_links = disk("sda/sda1", "pci0000:00/0000:00:03.0/virtio0/host0/target0:0:1/0:0:1:0", partition="1")
     files |= part | {
         "proc/cpuinfo": (DATA / "epyc_vm.cpuinfo").read_text(),
         "proc/meminfo": "MemTotal:        8145312 kB\n",
@@ -163,9 +161,7 @@ def _container_v1() -> tuple[dict[str, str], dict[str, str]]:
 def _wsl() -> tuple[dict[str, str], dict[str, str]]:
     """Windows' Linux machine, whose /mnt/c is a share of the host's."""
     bus = "LNXSYSTM:00/ACPI0004:00/VMBUS:00/f8b3781b/host0/target0:0:0/0:0:0:2"
-    files, links = disk(
-        "sdc", bus, **{"queue/rotational": "0", "device/vendor": "Msft", "device/model": "Disk"}
-    )
+    files, links = disk("sdc", bus, **{"queue/rotational": "0", "device/vendor": "Msft", "device/model": "Disk"})
     files |= {
         "proc/cpuinfo": (DATA / "epyc_vm.cpuinfo").read_text(),
         "proc/sys/kernel/osrelease": "5.15.153.1-microsoft-standard-WSL2",

@@ -36,9 +36,7 @@ def test_a_good_machine_has_none():
 def test_what_is_unknown_gives_none():
     unknown = {"invariant": None, "kernel_clocksource": None}
     bare = {"governor": None, "allowed_cpus": []}
-    assert (
-        warnings(bare, {"kind": None}, {"cpu_quota": None}, unknown, optimised=None, virtualized=None) == []
-    )
+    assert warnings(bare, {"kind": None}, {"cpu_quota": None}, unknown, optimised=None, virtualized=None) == []
 
 
 @pytest.mark.parametrize(

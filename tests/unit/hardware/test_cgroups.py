@@ -85,9 +85,7 @@ def test_groups_of_a_mount_at_the_root():
     assert group_folders(Mount("0:1", "/", "/", "cgroup2", "cgroup2", ()), "/a") == ["/a", ""]
 
 
-@pytest.mark.parametrize(
-    "words", [["max", "100000"], ["-1", "100000"], ["5"], ["5", "0"], ["a", "b"], [None, None]]
-)
+@pytest.mark.parametrize("words", [["max", "100000"], ["-1", "100000"], ["5"], ["5", "0"], ["a", "b"], [None, None]])
 def test_no_quota(words):
     assert parse_quota(words) is None
 

@@ -61,6 +61,4 @@ def test_the_user_may_ask_for_the_system_clock(word, source, forced):
         "from latencykit.hardware.clock import measured_clock as m; c = m(); "
         f"assert c.forced is {forced}, c; assert {source!r} in (None, c.source), c"
     )
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, cwd="/", env={**os.environ, "LATENCYKIT_CLOCK": word}
-    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd="/", env={**os.environ, "LATENCYKIT_CLOCK": word})

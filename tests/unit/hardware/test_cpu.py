@@ -81,9 +81,7 @@ def test_governors_that_differ_are_all_named(tree):
 
 
 def test_topology_of_some_cpus_only_is_not_counted(tree):
-    root = tree(
-        {"sys/devices/system/cpu/online": "0-1", "sys/devices/system/cpu/cpu0/topology/core_cpus_list": "0"}
-    )
+    root = tree({"sys/devices/system/cpu/online": "0-1", "sys/devices/system/cpu/cpu0/topology/core_cpus_list": "0"})
     assert read_cpu(root, [], None, ()).physical_cores is None
 
 

@@ -20,16 +20,12 @@ def test_nothing_to_read_is_unknown(machine):
     assert (found.total_bytes, found.available_bytes, found.huge_pages) == (None, None, None)
 
 
-@pytest.mark.parametrize(
-    "text", ["MemTotal: lots kB", "MemTotal: -3 kB", "MemTotal:", "HugePages_Total: 5", None]
-)
+@pytest.mark.parametrize("text", ["MemTotal: lots kB", "MemTotal: -3 kB", "MemTotal:", "HugePages_Total: 5", None])
 def test_odd_lines_are_left_out(text):
     assert memory.parse_meminfo(text) == {}
 
 
-@pytest.mark.parametrize(
-    ("text", "word"), [("[always] never", "always"), ("always never", None), ("[]", None)]
-)
+@pytest.mark.parametrize(("text", "word"), [("[always] never", "always"), ("always never", None), ("[]", None)])
 def test_choice(text, word):
     assert memory.parse_choice(text) == word
 

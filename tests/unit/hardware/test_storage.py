@@ -82,9 +82,7 @@ def test_an_nvme_disk_of_a_guest_without_a_name(kind_of_disk):
 
 
 def test_nvme_over_a_network(kind_of_disk):
-    assert (
-        kind_of_disk("nvme1n1", "virtual/nvme-fabrics/ctl/nvme1", **{"device/transport": "tcp"}) == "network"
-    )
+    assert kind_of_disk("nvme1n1", "virtual/nvme-fabrics/ctl/nvme1", **{"device/transport": "tcp"}) == "network"
 
 
 def test_nvme_over_a_network_with_several_paths(kind_of_disk):
@@ -188,9 +186,7 @@ def test_names_that_decide(name, kind):
     assert kind_by_name(name) == kind
 
 
-@pytest.mark.parametrize(
-    "model", ["QEMU HARDDISK", "Msft Virtual Disk", "VMware Virtual NVMe Disk", "nvme_card-pd"]
-)
+@pytest.mark.parametrize("model", ["QEMU HARDDISK", "Msft Virtual Disk", "VMware Virtual NVMe Disk", "nvme_card-pd"])
 def test_virtual_models(model):
     assert is_virtual_model(model)
 

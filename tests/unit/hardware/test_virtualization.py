@@ -77,9 +77,7 @@ def test_an_arm_guest_shows_virtio_devices(tree):
 
 
 def test_an_arm_machine_without_traces_is_unknown(tree):
-    assert virtualization(tree({"proc/cpuinfo": "processor : 0\nFeatures : asimd"})) == Virtualization(
-        None, None
-    )
+    assert virtualization(tree({"proc/cpuinfo": "processor : 0\nFeatures : asimd"})) == Virtualization(None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+import gc
+
+import pytest
+
+import latencykit as lk
+from latencykit.errors import InvalidTypeError, InvalidValueError
+from latencykit.suite import as_operation, use_ticks
+
+
+def test_a_component_collects_its_variants_in_order():
+    component = lk.Component("queues", baseline="b")
+
+    @component.variant
+    def a():
+        return None
+
+    @component.variant(name="b", peer="thing")
+    def other():
+        return None
+
+    assert list(component.variants) == ["a", "b"]
+    assert component.variants["b"].peer == "thing"
+    assert component.variants["a"].setup is a
+
+
+def test_a_name_is_taken_once():
+    component = lk.Component("queues")
+    component.variant(print, name="x")
+    with pytest.raises(InvalidValueError, match="already has a variant 'x'"):
+        component.variant(print, name="x")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a[b", "two words", "k=v"])
+def test_a_name_must_be_plain(name):
+    with pytest.raises(InvalidValueError, match="plain word"):
+        lk.Component(name)
+
+
+def test_all_combinations_of_parameters():
+    component = lk.Component("c", parameters={"length": [10, 1000], "kind": ["a", "b"]})
+    assert list(component.combinations()) == [
+        {"length": 10, "kind": "a"},
+        {"length": 10, "kind": "b"},
+        {"length": 1000, "kind": "a"},
+        {"length": 1000, "kind": "b"},
+    ]
+    assert list(lk.Component("c").combinations()) == [{}]
+
+
+def test_a_function_of_the_suite_is_a_closure_a_builtin_is_not():
+    assert as_operation(lambda: None).closure
+    assert not as_operation(gc.isenabled).closure
+    assert not lk.call(len, "x").closure
+
+
+def test_call_and_replay_keep_rows():
+    assert lk.call(max, 1, 2).rows == [(1, 2)]
+    assert lk.replay(max, [[1, 2], (3, 4)]).rows == [(1, 2), (3, 4)]
+
+
+@pytest.mark.parametrize("rows", [[], [(1,), (1, 2)]])
+def test_rows_must_be_of_one_length(rows):
+    with pytest.raises(InvalidValueError, match="one length"):
+        lk.replay(max, rows)
+
+
+@pytest.mark.parametrize("made", [None, 3, "x"])
+def test_a_variant_must_return_something_to_call(made):
+    with pytest.raises(InvalidTypeError, match="must return a function"):
+        as_operation(made)
+    with pytest.raises(InvalidTypeError, match="cannot be called"):
+        lk.call(made)
+
+
+@pytest.mark.parametrize(("statistic", "limit"), [("p42", "1us"), ("p50", "soon"), ("p50", "-1ns")])
+def test_a_target_is_checked_when_it_is_declared(statistic, limit):
+    with pytest.raises(InvalidValueError):
+        lk.Target(statistic, limit)
+
+
+def test_the_market_is_the_file_if_there_is_one(tmp_path):
+    path = tmp_path / "bars.csv"
+    path.write_text("timestamp,open,high,low,close,volume\n2024-01-01 00:00:00,1,1,1,1.5,7\n")
+    use_ticks(str(path))
+    try:
+        assert lk.market().price.tolist() == [1.5]
+    finally:
+        use_ticks(None)
+    assert len(lk.market()) > 1000
