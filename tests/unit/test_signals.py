@@ -72,9 +72,9 @@ def test_signals_compare_by_value() -> None:
         Signal(100.0, 0.75, 101.5, 99.25, 2007, "mine"),
         (100.0, 0.75, 101.5, 99.25, 2007, "panic"),
     ):
-        assert SIGNAL != other
+        assert other != SIGNAL
     with pytest.raises(TypeError):
-        SIGNAL < same  # type: ignore[operator]  # noqa: B015
+        same < SIGNAL  # type: ignore[operator]  # noqa: B015
 
 
 def test_signals_can_be_copied_and_pickled() -> None:
