@@ -1,4 +1,4 @@
-"""The child process that measures one component: reads a Task on standard input, writes events to a descriptor.
+"""The child process that measures one component: takes a Task, writes events to a descriptor.
 
 Standard output is the suite's to print on; the parent sends it to its own standard error.
 """
@@ -37,12 +37,12 @@ def _stop(_signal: int, _frame: object) -> None:
 
 
 def main() -> None:
-    """Run the task on standard input; the first argument is the descriptor that events go to."""
+    """Run the task in the second argument; the first is the descriptor that events go to."""
     # The parent decides what becomes of a child: Ctrl-C is its to receive.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     channel = int(sys.argv[1])
-    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
+    task = msgspec.json.decode(sys.argv[2], type=Task)
 
     def emit(event: events.Event) -> None:
         data = events.encode(event)

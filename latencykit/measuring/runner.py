@@ -56,8 +56,8 @@ def _run_child(task: Task) -> Iterator[events.Event]:
     """Yield a child's events; if it ends early, also the failure of the operation that it was at."""
     reading, writing = os.pipe()
     child = subprocess.Popen(  # noqa: S603 - our own interpreter on our own module
-        [sys.executable, "-m", "latencykit.measuring.child", str(writing)],
-        stdin=subprocess.PIPE,
+        [sys.executable, "-m", "latencykit.measuring.child", str(writing), msgspec.json.encode(task).decode()],
+        stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
         pass_fds=(writing,),
         start_new_session=True,
@@ -65,7 +65,6 @@ def _run_child(task: Task) -> Iterator[events.Event]:
     os.close(writing)
     finished = 0
     try:
-        _send(child, task)
         for event in _read_events(reading, task.effort):
             finished += isinstance(event, events.OperationFinished | events.OperationFailed)
             yield event
@@ -74,13 +73,6 @@ def _run_child(task: Task) -> Iterator[events.Event]:
     finally:
         os.close(reading)
         _stop(child)
-
-
-def _send(child: "subprocess.Popen[bytes]", task: Task) -> None:
-    # A child that died at its start breaks the pipe; how it ended is seen when its events end.
-    with contextlib.suppress(BrokenPipeError), child.stdin or contextlib.nullcontext() as pipe:
-        if pipe is not None:
-            pipe.write(msgspec.json.encode(task))
 
 
 def _read_events(descriptor: int, effort: Effort) -> Iterator[events.Event]:
