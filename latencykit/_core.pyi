@@ -2,7 +2,7 @@
 
 # ---- histogram: native/bind/histogram.cpp
 
-from typing import SupportsFloat, SupportsIndex, final
+from typing import Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,3 +51,23 @@ class Histogram:
     def iter_recorded(self) -> list[tuple[int, int]]: ...
     def encode_counts(self) -> bytes: ...
     def decode_counts(self, data: Buffer, /) -> None: ...
+
+# ---- allocations: native/bind/allocations.cpp
+
+@type_check_only
+class AllocationCounts(TypedDict):
+    raw: int
+    mem: int
+    object: int
+    malloc: int | None
+
+@final
+class AllocationCounter:
+    @property
+    def counts(self) -> AllocationCounts | None: ...
+    @property
+    def counting(self) -> bool: ...
+    def start(self) -> None: ...
+    def stop(self) -> AllocationCounts: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
