@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, Never, SupportsFloat, SupportsIndex, TypedDict, final
+# ---- histogram: native/bind/histogram.cpp
+
+from typing import Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
 
 import numpy as np
 import numpy.typing as npt
@@ -323,3 +326,22 @@ class PanicDetector:
     def volatility(self) -> float: ...
     @property
     def rsi(self) -> float: ...
+# ---- allocations: native/bind/allocations.cpp
+
+@type_check_only
+class AllocationCounts(TypedDict):
+    raw: int
+    mem: int
+    object: int
+    malloc: int | None
+
+@final
+class AllocationCounter:
+    @property
+    def counts(self) -> AllocationCounts | None: ...
+    @property
+    def counting(self) -> bool: ...
+    def start(self) -> None: ...
+    def stop(self) -> AllocationCounts: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...

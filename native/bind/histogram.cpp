@@ -18,8 +18,7 @@ Histogram& native(PyObject* self) { return reinterpret_cast<HistogramObject*>(se
 
 PyObject* none_or_error(bool good) { return good ? Py_NewRef(Py_None) : nullptr; }
 
-// A whole number as 64 bits; what is beyond them becomes the nearest end, which the caller's range check
-// judges.
+// A whole number as 64 bits; one beyond them becomes the nearest end, for the caller to judge.
 bool read_integer(ModuleState* state, PyObject* object, const char* what, int64_t* value) {
   int overflow = 0;
   if (PyLong_Check(object)) {

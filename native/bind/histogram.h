@@ -7,7 +7,8 @@
 namespace latencykit::bind {
 
 struct HistogramObject {
-  PyObject_HEAD Histogram histogram;
+  PyObject base;
+  Histogram histogram;
 };
 
 // The native histogram of a Python Histogram, or nullptr with InvalidTypeError set. Borrowed: it lives as

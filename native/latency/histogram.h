@@ -1,22 +1,17 @@
 // A log-linear histogram of non-negative integers, bucket for bucket that of HdrHistogram
 // (http://hdrhistogram.org; layout and V2 count encoding as in its Java, C and Python editions).
 //
-// Promises
-//   Precision: values below 2 * 10^digits (in units of `lowest` rounded down to a power of two) are kept
-//   exactly;
-//     above, a value is known to one part in 10^digits.
-//   Cost: record() is a count of leading zeros, a shift and two increments, with no search and no allocation.
-//   Memory: one array of 64-bit counts, allocated once (270 kB for 1 ns to 1 h at 3 digits). calloc gives
-//   pages
-//     lazily, so the first record into a page pays a page fault; nothing moves or grows afterwards.
-//   Full range: a value above `highest` is counted as `highest` and in saturated(); nothing is dropped.
-//   Totals: bulk additions are refused beyond 2^62 in all, so that single records, which are not checked,
-//   cannot
-//     overflow a 64-bit count in the life of a machine.
-//   Threads: none. One writer; readers only while nobody writes. No locks, no atomics.
-//   What is derived (min, max, mean, percentiles) comes from the counts alone, so that it is the same before
-//   and
-//     after encoding. As in HdrHistogram, min is the lowest and max the highest value of its bucket.
+// Precision: values below 2 * 10^digits (in units of `lowest`, rounded down to a power of two) are exact;
+//   above, a value is known to one part in 10^digits.
+// Cost: record() is a count of leading zeros, a shift and two increments, with no search and no allocation.
+// Memory: one array of 64-bit counts, allocated once (270 kB for 1 ns to 1 h at 3 digits). calloc gives
+//   pages lazily, so the first record into a page pays a page fault; nothing moves or grows afterwards.
+// Full range: a value above `highest` is counted as `highest` and in saturated(); nothing is dropped.
+// Totals: bulk additions are refused beyond 2^62 in all, so that single records, which are not checked,
+//   cannot overflow a 64-bit count in the life of a machine.
+// Threads: none. One writer; readers only while nobody writes. No locks, no atomics.
+// Derived figures (min, max, mean, percentiles) come from the counts alone, so that they are the same before
+//   and after encoding. As in HdrHistogram, min is the lowest and max the highest value of its bucket.
 #pragma once
 
 #include <algorithm>
