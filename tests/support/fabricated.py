@@ -208,6 +208,7 @@ def make_troubled_run() -> Run:
                 "Traceback",
             ),
             Failure("bars", "", {}, "the process died of signal 11"),
+            Failure("ticks", "", {}, "the process died of signal 11"),
         ],
         complete=False,
     )
