@@ -80,7 +80,7 @@ def warnings_of(run: "Run", *, check: bool) -> list[str]:
         names = [result.name for result in _judged(run) if result.target and result.target.verdict == word]
         if names:
             sentences.append(f"target {word}: {', '.join(names)}")
-    if check and not _verdicts(run):
+    if check and run.results and not _verdicts(run):
         sentences.append("nothing was checked: no operation that was measured has a target")
     return sentences
 

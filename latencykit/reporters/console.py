@@ -20,6 +20,7 @@ WIDEST_PROSE = 140
 _RULE_UNDER_HEAD = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _PADDING = re.compile(r" +(?=(\x1b\[0m)?$)")
 _STYLES = {
+    "failed": "bold red",
     "met": "green",
     "missed": "bold red",
     "inconclusive": "yellow",
@@ -60,6 +61,7 @@ COLUMNS = {
         Column("verdict", "verdict", "left"),
     )
 }
+_DOUBTED = ("missed", "inconclusive")
 WIDE = [list(COLUMNS)]
 SPLIT = [
     ["component", "variant", "p50", "p99", "p999", "speedup", "verdict"],
@@ -178,11 +180,10 @@ def _paragraph(row: Row, width: int) -> Text:
 
 def _notes(run: Run, rows: Sequence[Row]) -> Table | None:
     grid = _grid()
-    for failure in run.failures:
-        reason = " ".join(failure.reason.split())
-        grid.add_row(Text("failed", "bold red"), Text(f"{failure_name(failure)}: {reason}"))
-    for verdict, reason, names in _reasons(rows):
-        grid.add_row(Text(verdict, _STYLES[verdict]), Text(f"{', '.join(names)}: {reason}"))
+    failed = [("failed", " ".join(failure.reason.split()), failure_name(failure)) for failure in run.failures]
+    doubted = [(row.verdict, row.reason, row.name) for row in rows if row.reason and row.verdict in _DOUBTED]
+    for (word, reason), names in _grouped([*failed, *doubted]).items():
+        grid.add_row(Text(word, _STYLES[word]), Text(f"{', '.join(names)}: {reason}"))
     for warning in run.environment.warnings:
         grid.add_row(Text("warning", "yellow"), Text(warning))
     if not run.complete:
@@ -191,13 +192,12 @@ def _notes(run: Run, rows: Sequence[Row]) -> Table | None:
     return grid if grid.row_count > 1 else None
 
 
-def _reasons(rows: Iterable[Row]) -> list[tuple[str, str, list[str]]]:
-    """Return each reason for a verdict other than met, with the operations that it holds for."""
+def _grouped(remarks: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], list[str]]:
+    """Return the operations that each word and reason holds for, in the order of the remarks."""
     names: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        if row.reason and row.verdict in ("missed", "inconclusive"):
-            names.setdefault((row.verdict, row.reason), []).append(row.name)
-    return [(verdict, reason, of) for (verdict, reason), of in names.items()]
+    for word, reason, name in remarks:
+        names.setdefault((word, reason), []).append(name)
+    return names
 
 
 def _legend(run: Run, rows: Sequence[Row]) -> Text:
@@ -222,7 +222,7 @@ def _summary(run: Run, rows: Sequence[Row]) -> Text:
     style = "bold green" if judged and verdicts["met"] == judged else "bold"
     counted = f"{verdicts['met']} of {judged} target{'' if judged == 1 else 's'} met"
     text = Text(counted if judged else "No targets to judge", style)
-    for word in ("missed", "inconclusive"):
+    for word in _DOUBTED:
         if verdicts[word]:
             text.append(f", {verdicts[word]} ").append(word, _STYLES[word])
     if run.failures:

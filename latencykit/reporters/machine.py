@@ -40,15 +40,25 @@ def facts_of(environment: Environment, validity: Validity) -> list[Fact]:
 
 
 def _cpu(cpu: Cpu) -> Fact:
-    frequency = f" at {cpu.max_mhz / 1000:.2f} GHz" if cpu.max_mhz else ""
     parts = [
-        f"{cpu.model or 'unknown model'}, {_cores(cpu)}{frequency}",
+        ", ".join(filter(None, [cpu.model or "unknown model", _cores(cpu), _rate(cpu)])),
         _isa(cpu.isa),
         _caches(cpu.caches),
-        cpu.governor and f"governor {cpu.governor}",
+        f"governor {cpu.governor}" if cpu.governor else "",
     ]
-    gaps = _gaps({"cores": cpu.physical_cores, "clock rate": cpu.max_mhz})
-    return _tiered("cpu", parts, cpu.tier, "4 cores at 3.0 GHz", gaps)
+    return _tiered("cpu", parts, cpu.tier, cpu.tier_reason)
+
+
+def _rate(cpu: Cpu) -> str:
+    if not cpu.max_mhz:
+        return "unknown clock rate"
+    known_by = {
+        "cpufreq": " at most",
+        "model name": " base clock",
+        "tsc": " base clock",
+        "current": " at present",
+    }
+    return f"{cpu.max_mhz / 1000:.2f} GHz{known_by.get(cpu.mhz_source or '', '')}"
 
 
 def _cores(cpu: Cpu) -> str:
@@ -72,18 +82,22 @@ def _caches(caches: list[Cache]) -> str:
 
 
 def _memory(memory: Memory) -> Fact:
-    total = bytes_text(memory.total_bytes)
     pages = f"transparent huge pages {memory.huge_pages}" if memory.huge_pages else ""
-    return _tiered("memory", [total, pages], memory.tier, "8 GB", _gaps({"size": memory.total_bytes}))
+    return _tiered("memory", [bytes_text(memory.total_bytes), pages], memory.tier, memory.tier_reason)
 
 
 def _storage(storage: Storage) -> Fact:
-    kind = {"nvme": "NVMe", "ssd": "SSD", "hdd": "HDD", "virtual": "virtual disk"}.get(
-        storage.kind or "", storage.kind or "unknown kind"
-    )
+    names = {
+        "nvme": "NVMe",
+        "ssd": "SSD",
+        "hdd": "HDD",
+        "virtual": "virtual disk",
+        "flash": "SD card or eMMC",
+    }
+    kind = names.get(storage.kind or "", storage.kind or "unknown kind")
     free = f"{bytes_text(storage.free_bytes)} free" if storage.free_bytes is not None else ""
-    parts = [f"{kind} under {storage.path}", storage.filesystem, free]
-    return _tiered("storage", parts, storage.tier, "an SSD", "what lies below cannot be read")
+    parts = [f"{kind} under {storage.path}", storage.filesystem or "", free]
+    return _tiered("storage", parts, storage.tier, storage.tier_reason)
 
 
 def _system(environment: Environment) -> str:
@@ -101,7 +115,7 @@ def _system(environment: Environment) -> str:
 
 def _quota(system: OperatingSystem) -> str:
     if system.cpu_quota is None:
-        return "no CPU quota"
+        return "no CPU quota" if system.cpu_quota_source else "CPU quota unknown"
     throttled = f", throttled {system.throttled_periods} times" if system.throttled_periods else ""
     return f"quota {system.cpu_quota:g} CPUs{throttled}"
 
@@ -117,9 +131,12 @@ def _python(python: PythonBuild) -> str:
 
 
 def _clock(clock: Clock) -> str:
+    name = {"tsc": "TSC", "monotonic": "the system's"}.get(clock.source, clock.source)
     rate = f" {clock.frequency_hz / 1e9:.3f} GHz" if clock.frequency_hz else ""
-    invariant = {True: "", False: " not invariant", None: " not known to be invariant"}[clock.invariant]
-    return f"clock {clock.source}{rate}{invariant}, resolution {format_ns(clock.resolution_ns, 2)}"
+    doubt = {False: " not invariant", None: " not known to be invariant"} if clock.source == "tsc" else {}
+    return (
+        f"clock {name}{rate}{doubt.get(clock.invariant, '')}, resolution {format_ns(clock.resolution_ns, 2)}"
+    )
 
 
 def _fitness(validity: Validity) -> Fact:
@@ -130,15 +147,9 @@ def _fitness(validity: Validity) -> Fact:
     return Fact("fitness", "", validity.verdict, f"{stolen}, longest hiccup {format_ns(hiccups.longest_ns)}")
 
 
-def _tiered(label: str, parts: Iterable[str | None], tier: str, minimum: str, gap: str) -> Fact:
-    why = f"minimum: {minimum}" if tier == "below minimum" else gap if tier == UNKNOWN else ""
-    text = "; ".join(part for part in parts if part)
-    return Fact(label, f"{text}; tier: ", tier, f" ({why})" if why else "")
-
-
-def _gaps(values: dict[str, object]) -> str:
-    missing = [name for name, value in values.items() if value is None]
-    return f"{' and '.join(missing)} cannot be read" if missing else ""
+def _tiered(label: str, parts: Iterable[str], tier: str, reason: str) -> Fact:
+    why = f" ({reason})" if reason and tier in ("below minimum", UNKNOWN) else ""
+    return Fact(label, f"{'; '.join(filter(None, parts))}; tier: ", tier, why)
 
 
 def bytes_text(size: int | None) -> str:

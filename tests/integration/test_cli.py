@@ -71,6 +71,11 @@ def test_no_command_shows_the_help_and_is_wrong(tmp_path):
         ["bench", "--quick", "--rigorous"],
         ["bench", "--json", "missing/run.json"],
         ["bench", "--ticks", "missing.csv"],
+        ["bench", "ordres"],
+        ["bench", "orders", "--variant", "arnea"],
+        ["bench", "missing.py"],
+        ["bench", "orders", "--cpu", "99999"],
+        ["bench", "orders", "--cpu", "-1"],
     ],
 )
 def test_wrong_usage_is_told_in_two_lines_at_most(arguments, tmp_path):

@@ -27,9 +27,11 @@ def bench(sources, plan, observe, argv):
     observe(events.OperationStarted("orders/arena"))
     return make_run()
 
-names = ["level", "cpu", "ticks", "peers", "variants"]
+names = ["level", "cpu", "ticks"]
 session = types.ModuleType("latencykit.session")
-session.__dict__.update(Plan=make_dataclass("Plan", names), select=lambda names, variants: names, bench=bench)
+session.Plan = make_dataclass("Plan", names)
+session.select = lambda names, variants, *, peers: names
+session.bench = bench
 sys.modules["latencykit.session"] = sys.modules["latencykit"].session = session
 main()
 """

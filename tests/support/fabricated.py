@@ -78,11 +78,30 @@ def make_environment(**changes: Any) -> Environment:
                 Cache(level=2, kind="Unified", size_bytes=1 << 20),
             ],
             max_mhz=2596.0,
+            mhz_source="tsc",
             tier="below minimum",
+            tier_reason="1 core, 4 wanted",
         ),
-        "memory": Memory(total_bytes=16_766_000_000, huge_pages="madvise", tier="minimum"),
-        "storage": Storage(path="/tmp", kind="virtual", filesystem="ext4", free_bytes=41 << 30),
-        "os": OperatingSystem(name="Linux", kernel="6.18.0", distribution="Debian 12", hypervisor="KVM"),
+        "memory": Memory(
+            total_bytes=16_766_000_000,
+            huge_pages="madvise",
+            tier="minimum",
+            tier_reason="15.6 GiB, 16 GB wanted",
+        ),
+        "storage": Storage(
+            path="/tmp",
+            kind="virtual",
+            filesystem="ext4",
+            free_bytes=41 << 30,
+            tier_reason="what lies behind it cannot be seen",
+        ),
+        "os": OperatingSystem(
+            name="Linux",
+            kernel="6.18.0",
+            distribution="Debian 12",
+            hypervisor="KVM",
+            cpu_quota_source="/sys/fs/cgroup",
+        ),
         "python": PythonBuild(
             implementation="CPython",
             version="3.11.7",
@@ -91,7 +110,7 @@ def make_environment(**changes: Any) -> Environment:
             gil=True,
             executable="python",
         ),
-        "clock": Clock(source="TSC", frequency_hz=2.596e9, resolution_ns=10.0, invariant=True),
+        "clock": Clock(source="tsc", frequency_hz=2.596e9, resolution_ns=10.0, invariant=True),
         "virtualized": True,
         "fingerprint": "0123456789abcdef",
     }
@@ -174,7 +193,7 @@ def make_troubled_run() -> Run:
     return make_run(
         validity=make_validity("noisy", 0.123),
         environment=make_environment(
-            cpu=Cpu(model=None, logical_cores=None),
+            cpu=Cpu(tier_reason="cores unknown, 4 wanted; clock unknown, 3.0 GHz wanted"),
             warnings=["the TSC is not invariant: CLOCK_MONOTONIC is used"],
         ),
         results=[*empty, *missed, *noisy],
@@ -187,6 +206,7 @@ def make_troubled_run() -> Run:
                 "Traceback",
             ),
             Failure("bars", "", {}, "the process died of signal 11"),
+            Failure("ticks", "", {}, "the process died of signal 11"),
         ],
         complete=False,
     )

@@ -49,7 +49,7 @@ def test_errors_name_the_first_failure_in_one_line():
     assert "interrupted" in interrupted
     assert failed == (
         "engine/production failed: ZeroDivisionError: division by zero (bench_x.py, line 12)"
-        " (and 1 more, named in the report)"
+        " (and 2 more, named in the report)"
     )
 
 
