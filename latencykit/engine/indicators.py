@@ -1,9 +1,9 @@
 """Technical indicators, each over whole arrays and as a streaming class of the same meaning.
 
-Everything here is the native function or type itself: no Python frame stands between a call and its kernel. The
-kernels exist once per instruction set; `ISA` is the one chosen at import, the fastest of `ISAS`, which are those that
-this CPU can run. The environment variable ``LATENCYKIT_ISA`` chooses another for the whole process, the argument `isa`
-for one call.
+Everything here is the native function or type itself: no Python frame stands between a call and its kernel.
+The kernels exist once per instruction set; `ISA` is the one chosen at import, the fastest of `ISAS`, those
+that this CPU can run. The environment variable ``LATENCYKIT_ISA`` chooses another for the whole process, the
+argument `isa` for one call.
 """
 
 from latencykit._core import ISA, ISAS, Ema, ema

@@ -179,7 +179,7 @@ def test_overlap_is_refused() -> None:
 
 def test_a_wrong_call_is_a_type_error() -> None:
     for call in (
-        lambda: indicators.ema(),  # type: ignore[call-arg]
+        indicators.ema,  # type: ignore[call-arg]
         lambda: indicators.ema(PRICES, 3, 0.5),  # type: ignore[misc]
         lambda: indicators.ema(PRICES, 3, period=3),  # type: ignore[misc]
         lambda: indicators.ema(PRICES, span=3),  # type: ignore[call-arg]

@@ -1,0 +1,117 @@
+import gc
+import sys
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from latencykit.engine import PanicDetector, Signal
+from latencykit.errors import LatencykitError
+
+
+def crash(repeats: int = 1) -> tuple[list[float], list[float]]:
+    prices = [100 + i % 2 / 100 for i in range(300)] + [100 - i / 5 for i in range(30)]
+    return prices * repeats, ([10.0] * 300 + [80.0] * 30) * repeats
+
+
+def leaked_bytes(operation: Callable[[], object]) -> int:
+    """Return the memory that stays behind after many calls, once a first one has filled the caches."""
+    operation()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(300):
+            operation()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+
+def failing() -> None:
+    detector = PanicDetector()
+    for arguments in ((0.0, 1.0), (1.0, -1.0), ("x", 1.0)):
+        with pytest.raises(LatencykitError):
+            detector.update(*arguments)  # type: ignore[arg-type]
+    with pytest.raises(LatencykitError):
+        detector.scan([1.0, -1.0], [1.0, 1.0])
+    with pytest.raises(LatencykitError):
+        PanicDetector(window=0)
+    with pytest.raises(LatencykitError):
+        Signal(0.0, 0.0, 0.0, 0.0, 0)
+
+
+def test_nothing_leaks() -> None:
+    prices, volumes = crash()
+    assert len(PanicDetector().scan(prices, volumes)) == 1
+    signal = Signal(100.0, 0.5, 101.0, 99.0, 3)
+    for operation in (
+        lambda: PanicDetector().scan(prices, volumes),
+        lambda: Signal(100.0, 0.5, 101.0, 99.0, 3, "mine"),
+        lambda: (
+            signal == Signal(100.0, 0.5, 101.0, 99.0, 4),
+            hash(signal),
+            repr(signal),
+            signal.__reduce__(),
+        ),
+        lambda: PanicDetector(horizon=10_000),
+        failing,
+    ):
+        assert leaked_bytes(operation) < 3000
+
+
+def test_scan_keeps_no_reference() -> None:
+    prices, volumes = (np.array(series) for series in crash())
+    held = [sys.getrefcount(series) for series in (prices, volumes)]
+    for _ in range(50):
+        PanicDetector().scan(prices, volumes)
+        with pytest.raises(LatencykitError):
+            PanicDetector().scan(prices, volumes[1:])
+    assert [sys.getrefcount(series) for series in (prices, volumes)] == held
+
+
+@pytest.mark.parametrize("make", [PanicDetector, lambda: Signal(1.0, 0.5, 1.0, 1.0, 0)])
+def test_instances_hold_their_type(make: Callable[[], object]) -> None:
+    kind = type(make())
+    held = sys.getrefcount(kind)
+    instances = [make() for _ in range(10)]
+    with_instances = sys.getrefcount(kind)
+    del instances
+    without = sys.getrefcount(kind)
+    assert (with_instances, without) == (held + 10, held)
+
+
+def test_a_signal_owns_its_kind() -> None:
+    kind = "".join(["my", " kind"])
+    held = sys.getrefcount(kind)
+    signal = Signal(1.0, 0.5, 1.0, 1.0, 0, kind)
+    assert signal.kind is kind
+    assert sys.getrefcount(kind) == held + 1
+    del signal
+    assert sys.getrefcount(kind) == held
+
+
+@pytest.mark.parametrize("kind", [PanicDetector, Signal])
+def test_the_types_are_closed(kind: type) -> None:
+    with pytest.raises(TypeError):
+        type("Mine", (kind,), {})
+    with pytest.raises(TypeError):
+        kind.added = 3  # type: ignore[attr-defined]
+
+
+def test_a_tick_without_signal_allocates_nothing() -> None:
+    update = PanicDetector().update
+    ticks = list(zip(*(series[:300] for series in crash()), strict=True))
+    update(100.0, 10.0)
+    tracemalloc.start()
+    try:
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        for price, volume in ticks:
+            update(price, volume)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak - before < 200  # the figures themselves and the loop's iterator, however many the ticks

@@ -1,0 +1,414 @@
+import copy
+import math
+import pickle
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import latencykit.suite
+from latencykit.engine import Confidence, PanicDetector, Price, Signal
+from latencykit.errors import InvalidTypeError, InvalidValueError
+from latencykit.suites import indicators as indicator_suite
+from latencykit.suites import signals as signal_suite
+
+Doubles = npt.NDArray[np.float64]
+BARS = Path(__file__).parents[2] / ".." / "shared" / "data" / "btc_perp_1m_2022-01.csv"
+WARM_UP = 230
+
+
+# ---- Price, Confidence, Signal
+
+
+@pytest.mark.parametrize("value", [5e-324, 100, "12.5", np.float64(3), 1.7e308])
+def test_price(value: float | str) -> None:
+    assert Price(value) == float(value)
+    assert isinstance(Price(value), float)
+
+
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, "free", 0.0, -0.0])
+def test_price_out_of_range(value: float | str) -> None:
+    with pytest.raises(InvalidValueError, match=f"price is {value!r}"):
+        Price(value)
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.5, "0.25"])
+def test_confidence(value: float | str) -> None:
+    assert Confidence(value) == float(value)
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, math.nan, math.inf, "sure"])
+def test_confidence_out_of_range(value: float | str) -> None:
+    with pytest.raises(InvalidValueError, match=f"confidence is {value!r}"):
+        Confidence(value)
+
+
+@pytest.mark.parametrize("kind", [Price, Confidence])
+def test_what_is_no_number(kind: type[float]) -> None:
+    with pytest.raises(InvalidTypeError, match="None"):
+        kind(None)  # type: ignore[arg-type]
+
+
+SIGNAL = Signal(100.0, 0.75, 101.5, 99.25, 2007)
+
+
+def test_signal_says_what_it_is() -> None:
+    assert (SIGNAL.kind, SIGNAL.price, SIGNAL.confidence) == ("panic", 100.0, 0.75)
+    assert (SIGNAL.take_profit, SIGNAL.stop, SIGNAL.index) == (101.5, 99.25, 2007)
+    assert eval(repr(SIGNAL)) == SIGNAL
+
+
+def test_signals_compare_by_value() -> None:
+    same = Signal(price=100.0, confidence=0.75, take_profit=101.5, stop=99.25, index=2007, kind="panic")
+    assert same == SIGNAL
+    assert hash(same) == hash(SIGNAL)
+    for other in (
+        Signal(101.0, 0.75, 101.5, 99.25, 2007),
+        Signal(100.0, 0.5, 101.5, 99.25, 2007),
+        Signal(100.0, 0.75, 102.5, 99.25, 2007),
+        Signal(100.0, 0.75, 101.5, 99.0, 2007),
+        Signal(100.0, 0.75, 101.5, 99.25, 2008),
+        Signal(100.0, 0.75, 101.5, 99.25, 2007, "mine"),
+        (100.0, 0.75, 101.5, 99.25, 2007, "panic"),
+    ):
+        assert SIGNAL != other
+    with pytest.raises(TypeError):
+        SIGNAL < same  # type: ignore[operator]  # noqa: B015
+
+
+def test_signals_can_be_copied_and_pickled() -> None:
+    assert copy.copy(SIGNAL) == SIGNAL
+    assert pickle.loads(pickle.dumps(SIGNAL)) == SIGNAL
+
+
+@pytest.mark.parametrize("name", ["kind", "price", "confidence", "take_profit", "stop", "index"])
+def test_signals_are_read_only(name: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(SIGNAL, name, getattr(SIGNAL, name))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("price", -1.0),
+        ("price", math.nan),
+        ("confidence", 1.5),
+        ("take_profit", 0.0),
+        ("stop", math.inf),
+        ("index", -1),
+    ],
+)
+def test_signal_out_of_range(name: str, value: float) -> None:
+    valid = {"price": 1.0, "confidence": 0.5, "take_profit": 1.01, "stop": 0.99, "index": 0}
+    with pytest.raises(InvalidValueError, match=f"{name} is {value!r}"):
+        Signal(**{**valid, name: value})  # type: ignore[arg-type]
+
+
+# ---- Synthetic markets
+
+
+def walk(seed: int, ticks: int = 3000, volatility: float = 3e-4) -> tuple[Doubles, Doubles]:
+    """Return the log returns and the volumes of a quiet market."""
+    random = np.random.default_rng(seed)
+    return random.normal(0, volatility, ticks), 100 * np.exp(random.normal(0, 0.4, ticks))
+
+
+def prices_of(returns: Doubles) -> Doubles:
+    return 100 * np.exp(np.cumsum(returns))
+
+
+def planted(seed: int) -> tuple[Doubles, Doubles, int, int]:
+    """Return a market with a panic of 3-5 % in 20-40 ticks on 5-10 times the volume, and where it is."""
+    returns, volumes = walk(seed)
+    random = np.random.default_rng([seed, 1])
+    start, length = int(random.integers(500, 2800)), int(random.integers(20, 41))
+    returns[start : start + length] -= random.uniform(0.03, 0.05) / length
+    volumes[start : start + length] *= random.uniform(5, 10)
+    return prices_of(returns), volumes, start, length
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_planted_panic_is_found_once(seed: int) -> None:
+    prices, volumes, start, length = planted(seed)
+    (signal,) = PanicDetector().scan(prices, volumes)
+    assert start <= signal.index < start + length
+    assert signal.price == prices[signal.index]
+    assert 0.5 <= signal.confidence <= 1
+    assert 1.005 <= signal.take_profit / signal.price <= 1.02 + 1e-12
+    assert signal.stop < signal.price
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_quiet_market_has_none(seed: int) -> None:
+    returns, volumes = walk(seed, 20_000)
+    assert PanicDetector().scan(prices_of(returns), volumes) == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_slow_slide_is_none(seed: int) -> None:
+    returns, volumes = walk(seed)
+    returns[1000:2500] -= 0.10 / 1500
+    volumes[1000:2500] *= 3
+    assert PanicDetector().scan(prices_of(returns), volumes) == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("depth", [-0.05, 0.05])
+def test_a_one_tick_spike_is_none(seed: int, depth: float) -> None:
+    returns, volumes = walk(seed)
+    prices = prices_of(returns)
+    prices[1500] *= 1 + depth
+    volumes[1500] *= 50
+    assert PanicDetector().scan(prices, volumes) == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_volume_alone_is_none(seed: int) -> None:
+    returns, volumes = walk(seed)
+    volumes[1500:1540] *= 10
+    assert PanicDetector().scan(prices_of(returns), volumes) == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_fall_without_volume_is_none_unless_volume_is_left_out(seed: int) -> None:
+    prices, _, start, length = planted(seed)
+    for volumes in (np.full(prices.size, 100.0), np.zeros(prices.size)):
+        assert PanicDetector().scan(prices, volumes) == []
+        (signal,) = PanicDetector(volume_ratio=0).scan(prices, volumes)
+        assert start <= signal.index < start + length
+
+
+def test_a_rise_is_none() -> None:
+    prices, volumes, *_ = planted(3)
+    assert PanicDetector().scan(1e4 / prices, volumes) == []
+
+
+def test_a_bad_print_does_not_blind() -> None:
+    prices, volumes, start, length = planted(4)
+    prices[start - 60] *= 0.5
+    signals = PanicDetector().scan(prices, volumes)
+    assert [start <= signal.index < start + length for signal in signals] == [True]
+
+
+def test_two_panics_far_apart_are_two() -> None:
+    returns, volumes = walk(5, 4000)
+    for start in (1000, 3000):
+        returns[start : start + 30] -= 0.04 / 30
+        volumes[start : start + 30] *= 7
+    found = [signal.index for signal in PanicDetector().scan(prices_of(returns), volumes)]
+    assert [index // 1000 for index in found] == [1, 3]
+
+
+def test_nothing_is_signalled_while_warming_up() -> None:
+    returns, volumes = walk(6, WARM_UP)
+    returns[100:130] -= 0.04 / 30
+    volumes[100:130] *= 7
+    assert PanicDetector().scan(prices_of(returns), volumes) == []
+    (late,) = PanicDetector(window=20).scan(prices_of(returns), volumes)
+    assert 100 <= late.index < 130
+
+
+def test_the_settings_matter() -> None:
+    prices, volumes, *_ = planted(7)
+    for settings in (
+        {"fall_deviations": 100.0},
+        {"least_fall": 0.5},
+        {"volume_ratio": 50.0},
+        {"oversold": 0.001},
+    ):
+        assert PanicDetector(**settings).scan(prices, volumes) == []  # type: ignore[arg-type]
+
+
+def test_refractory_counts_ticks_without_panic() -> None:
+    returns, volumes = walk(8, 2000)
+    for start in (1000, 1100):
+        returns[start : start + 20] -= 0.05 / 20
+        volumes[start : start + 20] *= 8
+    found = len(PanicDetector(refractory=0).scan(prices_of(returns), volumes))
+    assert found > len(PanicDetector(refractory=500).scan(prices_of(returns), volumes)) == 1
+
+
+# ---- Streaming
+
+
+def test_streaming_finds_what_scanning_finds() -> None:
+    prices, volumes, *_ = planted(9)
+    scanning, streaming = PanicDetector(), PanicDetector()
+    found = [streaming.update(*tick) for tick in zip(prices.tolist(), volumes.tolist(), strict=True)]
+    assert [signal for signal in found if signal] == scanning.scan(prices, volumes)
+    assert (streaming.ticks, streaming.rsi, streaming.volatility) == (
+        scanning.ticks,
+        scanning.rsi,
+        scanning.volatility,
+    )
+
+
+def test_scanning_in_parts_is_scanning_at_once() -> None:
+    prices, volumes, start, _ = planted(10)
+    detector = PanicDetector()
+    parts = detector.scan(prices[: start + 3], volumes[: start + 3]) + detector.scan(
+        prices[start + 3 :], volumes[start + 3 :]
+    )
+    assert parts == PanicDetector().scan(prices, volumes)
+
+
+def test_volatility_is_that_of_the_returns() -> None:
+    returns, volumes = walk(11, 5000, 1e-3)
+    detector = PanicDetector(window=2000)
+    detector.scan(prices_of(returns), volumes)
+    assert detector.volatility == pytest.approx(1e-3, rel=0.05)
+
+
+def test_rsi_by_hand() -> None:
+    detector = PanicDetector(rsi_period=2)
+    assert detector.rsi == 50
+    for price in (10, 11, 10, 12):
+        detector.update(price, 1)
+    # gains 0 1 0 2 average to 0, 1/2, 1/4, 9/8; losses 0 0 1 0 to 0, 0, 1/2, 1/4
+    assert detector.rsi == pytest.approx(100 * (9 / 8) / (11 / 8))
+
+
+BAD_TICKS = [
+    (0.0, 1.0, "price is 0.0"),
+    (-1.5, 1.0, "price is -1.5"),
+    (math.nan, 1.0, "price is nan"),
+    (math.inf, 1.0, "price is inf"),
+    (1.0, -2.0, "volume is -2.0"),
+    (1.0, math.nan, "volume is nan"),
+    (1.0, math.inf, "volume is inf"),
+]
+
+
+@pytest.mark.parametrize(("price", "volume", "message"), BAD_TICKS)
+def test_a_bad_tick_changes_nothing(price: float, volume: float, message: str) -> None:
+    prices, volumes, *_ = planted(12)
+    clean, disturbed = PanicDetector(), PanicDetector()
+    found = []
+    for tick in zip(prices.tolist(), volumes.tolist(), strict=True):
+        found.append((clean.update(*tick), disturbed.update(*tick)))
+        with pytest.raises(InvalidValueError, match=message):
+            disturbed.update(price, volume)
+    assert all(one == other for one, other in found)
+    assert (clean.ticks, clean.rsi, clean.volatility) == (
+        disturbed.ticks,
+        disturbed.rsi,
+        disturbed.volatility,
+    )
+
+
+@pytest.mark.parametrize(("price", "volume", "message"), BAD_TICKS)
+def test_a_bad_row_is_named_and_nothing_is_taken_in(price: float, volume: float, message: str) -> None:
+    detector = PanicDetector()
+    name, value = message.split(" is ")
+    with pytest.raises(InvalidValueError, match=f"{name} of row 2 is {value}"):
+        detector.scan([1.0, 1.0, price], [1.0, 1.0, volume])
+    assert detector.ticks == 0
+
+
+def test_wrong_calls() -> None:
+    detector = PanicDetector()
+    with pytest.raises(InvalidTypeError, match="price must be a number, not '1'"):
+        detector.update("1", 1.0)  # type: ignore[arg-type]
+    with pytest.raises(InvalidTypeError, match="volume must be a number, not None"):
+        detector.update(1.0, None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        detector.update(1.0)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        detector.scan([1.0])  # type: ignore[call-arg]
+    with pytest.raises(InvalidTypeError, match="prices"):
+        detector.scan(["a"], [1.0])  # type: ignore[list-item]
+    with pytest.raises(InvalidTypeError, match="volumes"):
+        detector.scan([1.0], ["a"])  # type: ignore[list-item]
+    with pytest.raises(InvalidValueError, match="2 prices but 1 volumes"):
+        detector.scan([1.0, 2.0], [1.0])
+    assert detector.ticks == 0
+
+
+def test_checked_prices_integers_and_other_arrays_are_taken() -> None:
+    prices, volumes, *_ = planted(13)
+    expected = PanicDetector().scan(prices, volumes)
+    assert PanicDetector().scan(prices[::-1].copy()[::-1], volumes.tolist()) == expected
+    assert (
+        PanicDetector().scan(prices.astype(np.float32), volumes.astype(np.int32))[0].index
+        == expected[0].index
+    )
+    detector = PanicDetector()
+    assert detector.update(Price(100), 3) is None
+    assert detector.update(np.float64(100), True) is None
+    assert detector.ticks == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"window": 1}, "window is 1;"),
+        ({"window": 1_000_001}, "window is 1000001;"),
+        ({"horizon": 2}, "horizon is 2;"),
+        ({"rsi_period": 0}, "rsi_period is 0;"),
+        ({"refractory": -1}, "refractory is -1;"),
+        ({"fall_deviations": 0.0}, "fall_deviations is 0.0;"),
+        ({"least_fall": 1.0}, "least_fall is 1.0;"),
+        ({"least_fall": math.nan}, "least_fall is nan;"),
+        ({"volume_ratio": -1.0}, "volume_ratio is -1.0;"),
+        ({"volume_ratio": math.inf}, "volume_ratio is inf;"),
+        ({"oversold": 101.0}, "oversold is 101.0;"),
+    ],
+)
+def test_settings_out_of_range(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(InvalidValueError, match=message):
+        PanicDetector(**settings)  # type: ignore[arg-type]
+
+
+def test_a_flat_market_then_a_fall() -> None:
+    prices = np.concatenate([np.full(500, 100.0), np.linspace(100, 96, 30)])
+    volumes = np.concatenate([np.full(500, 10.0), np.full(30, 80.0)])
+    (signal,) = PanicDetector().scan(prices, volumes)
+    assert signal.index >= 500
+
+
+@pytest.mark.skipif(not BARS.exists(), reason="the real bars are not beside the project")
+def test_real_bars_give_few_signals_in_falls() -> None:
+    bars = np.genfromtxt(BARS, delimiter=",", skip_header=1, usecols=(4, 5))
+    found = PanicDetector().scan(bars[:, 0], bars[:, 1])
+    assert 1 <= len(found) <= 45
+    for signal in found:
+        assert bars[signal.index, 0] < bars[signal.index - 30, 0]
+
+
+# ---- The suites
+
+
+class Market:
+    """What the suites use of a market."""
+
+    def __init__(self, ticks: int) -> None:
+        self.price, self.volume, *_ = planted(14)
+        self.price, self.volume = self.price[:ticks], self.volume[:ticks]
+
+
+@pytest.fixture(params=[300, 3000])
+def market(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Market:
+    fake = Market(request.param)
+    monkeypatch.setattr("latencykit.suites.indicators.lk.market", lambda: fake)
+    return fake
+
+
+def test_each_signals_variant_is_ready_to_run(market: Market) -> None:
+    assert list(signal_suite.signals.variants) == ["naive", "incremental", "native"]
+    for variant in signal_suite.signals.variants.values():
+        operation = latencykit.suite.as_operation(variant.setup())
+        assert len(operation.rows) == market.price.size
+        assert {operation.function(*row) for row in operation.rows[:5]} == {None}
+
+
+def test_each_indicators_variant_computes_the_same(market: Market) -> None:
+    variants = indicator_suite.indicators.variants
+    assert list(variants) == ["naive", "numpy", "scalar", "simd"]
+    averages = []
+    for variant in variants.values():
+        operation = latencykit.suite.as_operation(variant.setup())
+        averages.append(np.asarray(operation.function(*operation.rows[0])))
+    assert averages[0].size == 1000
+    for average in averages[1:]:
+        np.testing.assert_allclose(average, averages[0], rtol=1e-13)
