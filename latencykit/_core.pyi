@@ -1,9 +1,79 @@
 """Types of the native module, kept true to it by stubtest."""
 
-from typing import Any, Final, Literal, Never, SupportsFloat, SupportsIndex, final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Literal, Never, SupportsFloat, SupportsIndex, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import NDArray
+from typing_extensions import Buffer
+
+# ---- clock: native/bind/clock.cpp
+
+class _ClockInfo(TypedDict):
+    source: Literal["tsc", "monotonic"]
+    frequency_hz: float
+    resolution_ns: float
+    invariant: bool
+    forced: bool
+
+def clock_info() -> _ClockInfo: ...
+def now_ns() -> int: ...
+def ticks() -> int: ...
+def ns_per_tick() -> float: ...
+def recalibrate() -> None: ...
+
+@final
+class SimulatedClock:
+    """A clock that moves only when told to; readers see it in steps of `step` ns and pay `read_cost` ns a read."""
+
+    def __new__(cls, step: int = 1, read_cost: int = 0) -> SimulatedClock: ...
+    def advance(self, ns: SupportsIndex, /) -> None:
+        """Move the clock on."""
+    @property
+    def now_ns(self) -> int:
+        """The present time in nanoseconds."""
+
+# ---- operation: native/bind/operation.cpp
+
+class _AllocationCounts(TypedDict):
+    raw: int
+    mem: int
+    object: int
+    malloc: int | None
+
+@final
+class Operation:
+    """Calls of a function with the argument rows in turn, timed by native loops."""
+
+    def __new__(
+        cls,
+        function: Callable[..., object],
+        rows: Iterable[tuple[object, ...]],
+        clock: SimulatedClock | None = None,
+    ) -> Operation: ...
+    def sample_per_call(self, out: NDArray[np.uint64], /) -> None:
+        """Fill the array with the ticks that each of so many calls took."""
+    def sample_batched(self, out: NDArray[np.uint64], batch: int, /) -> None:
+        """Fill the array with the ticks of batches of `batch` calls."""
+    def run(self, calls: int, /) -> None:
+        """Call so many times, untimed."""
+    def count_allocations(self, calls: int, /) -> _AllocationCounts:
+        """Call so many times and count this thread's allocations by domain."""
+    @property
+    def ns_per_tick(self) -> float:
+        """The length of a tick of this operation's clock."""
+    @property
+    def resolution_ns(self) -> float:
+        """The step of this operation's clock, measured now."""
+
+# ---- meter and probes: native/bind/meter.cpp, probes.cpp
+
+def spin_meter(duration_ns: int, threshold_ns: int, /) -> tuple[int, int, int, int]: ...
+def noop(*args: object) -> None: ...
+def spin_ns(ns: int, /) -> None: ...
+def multiply_chain(length: int, /) -> None: ...
+
 
 # ---- orders: native/bind/order_arena.cpp
 
@@ -113,6 +183,51 @@ class OrderArena:
     def allocations(self) -> int:
         """How often the arena had to ask for memory since it was built; 0 on the hot path."""
 
+# ---- histogram: native/bind/histogram.cpp
+
+@final
+class Histogram:
+    def __new__(
+        cls, lowest: SupportsIndex = 1, highest: SupportsIndex = ..., digits: SupportsIndex = 3
+    ) -> Histogram: ...
+    __hash__: None  # type: ignore[assignment]
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    @property
+    def lowest(self) -> int: ...
+    @property
+    def highest(self) -> int: ...
+    @property
+    def digits(self) -> int: ...
+    @property
+    def buckets(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def saturated(self) -> int: ...
+    @property
+    def min(self) -> int: ...
+    @property
+    def max(self) -> int: ...
+    @property
+    def mean(self) -> float: ...
+    @property
+    def stddev(self) -> float: ...
+    def record(self, ns: SupportsIndex, /) -> None: ...
+    def record_n(self, ns: SupportsIndex, count: SupportsIndex, /) -> None: ...
+    def record_corrected(self, ns: SupportsIndex, expected_interval_ns: SupportsIndex, /) -> None: ...
+    def record_many(
+        self, durations_ns: NDArray[np.int64] | NDArray[np.uint64] | NDArray[np.float64], /
+    ) -> None: ...
+    def record_ticks(self, ticks: NDArray[np.uint64], ns_per_tick: SupportsFloat, /) -> None: ...
+    def percentile(self, q: SupportsFloat, /) -> int: ...
+    def value_at_rank(self, rank: SupportsIndex, /) -> int: ...
+    def merge(self, other: Histogram, /) -> None: ...
+    def reset(self) -> None: ...
+    def copy(self) -> Histogram: ...
+    def iter_recorded(self) -> list[tuple[int, int]]: ...
+    def encode_counts(self) -> bytes: ...
+    def decode_counts(self, data: Buffer, /) -> None: ...
 # ---- Indicators (bind/indicators.cpp)
 
 ISA: Final[str]

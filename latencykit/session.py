@@ -16,7 +16,7 @@ from latencykit.hardware import detect
 from latencykit.measuring import events
 from latencykit.measuring.conditions import choose_cpu, collector, pinned
 from latencykit.measuring.effort import Level, effort_for
-from latencykit.measuring.loading import Source, built_in_names, select
+from latencykit.measuring.loading import Source, select
 from latencykit.measuring.meter import read_meter
 from latencykit.measuring.runner import run_component
 from latencykit.measuring.sampling import Subject, measure_operation
@@ -24,7 +24,7 @@ from latencykit.measuring.statements import statement_operation
 from latencykit.model import Environment, Failure, MeterReading, Result, Run, Samples, Validity
 from latencykit.suite import Component, GcPolicy, as_operation
 
-__all__ = ["Measurement", "Plan", "bench", "built_in_names", "measure", "select"]
+__all__ = ["Measurement", "Plan", "bench", "measure", "select"]
 
 Observe = Callable[[events.Event], None]
 

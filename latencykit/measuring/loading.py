@@ -4,7 +4,6 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
-import pkgutil
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -13,10 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 from latencykit.errors import UsageError
+from latencykit.measuring.builtin import PACKAGE, built_in_names
 from latencykit.suite import Component, Variant
-
-BUILT_IN = "latencykit.suites"
-_NOT_SUITES = frozenset({"targets"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +34,6 @@ class Source:
     def operations(self) -> int:
         """How many operations will be measured: variants times parameter combinations."""
         return len(self.variants) * len(list(self.component.combinations()))
-
-
-def built_in_names() -> list[str]:
-    """Return the names of the built-in components, without importing them."""
-    package = importlib.import_module(BUILT_IN)
-    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in _NOT_SUITES)
 
 
 def select(wanted: Sequence[str], variants: Sequence[str] = (), *, peers: bool = False) -> list[Source]:
@@ -99,10 +90,10 @@ def _origins(name: str) -> list[str]:
         return [str(path.resolve())]
     known = built_in_names()
     if name == "all":
-        return [f"{BUILT_IN}.{known_name}" for known_name in known]
+        return [f"{PACKAGE}.{known_name}" for known_name in known]
     if name not in known:
         raise UsageError(f"component {name!r} is unknown{_nearest(name, known)}; the components are: {', '.join(known)}")
-    return [f"{BUILT_IN}.{name}"]
+    return [f"{PACKAGE}.{name}"]
 
 
 def _check_variants(wanted: Iterable[str], existing: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ namespace {
 
 PyObject* clock_info(PyObject*, PyObject*) {
   const TscClock& clock = TscClock::instance();
-  return Py_BuildValue("{s:s,s:d,s:d,s:O}", "source",
+  return Py_BuildValue("{s:s,s:d,s:d,s:O,s:O}", "source",
                        clock.source() == ClockSource::tsc ? "tsc" : "monotonic", "frequency_hz",
                        1e9 / clock.ns_per_tick(), "resolution_ns", clock.resolution_ns(), "invariant",
                        cpu_has_invariant_tsc() ? Py_True : Py_False);

@@ -1,7 +1,458 @@
-#include "bind/types.h"
+// Histogram: the native histogram as a Python type. What it computes is in latency/histogram.h; here
+// arguments are checked and answers are boxed. The GIL serialises all use from Python.
+#include "bind/histogram.h"
+
+#define PY_ARRAY_UNIQUE_SYMBOL latencykit_numpy
+#define NO_IMPORT_ARRAY
+#include <numpy/arrayobject.h>
+
+#include <cmath>
+#include <new>
+#include <stdexcept>
+#include <utility>
 
 namespace latencykit::bind {
+namespace {
 
-int add_histogram(PyObject*) { return 0; }
+Histogram& native(PyObject* self) { return reinterpret_cast<HistogramObject*>(self)->histogram; }
+
+PyObject* none_or_error(bool good) { return good ? Py_NewRef(Py_None) : nullptr; }
+
+// A whole number as 64 bits; what is beyond them becomes the nearest end, which the caller's range check
+// judges.
+bool read_integer(ModuleState* state, PyObject* object, const char* what, int64_t* value) {
+  int overflow = 0;
+  if (PyLong_Check(object)) {
+    *value = PyLong_AsLongLongAndOverflow(object, &overflow);
+  } else {
+    PyObject* integer = PyIndex_Check(object) ? PyNumber_Index(object) : nullptr;
+    if (integer == nullptr) {
+      if (PyErr_Occurred()) return false;
+      PyErr_Format(state->invalid_type, "%s is %R, not a whole number; pass an int, for example round(%s)",
+                   what, object, what);
+      return false;
+    }
+    *value = PyLong_AsLongLongAndOverflow(integer, &overflow);
+    Py_DECREF(integer);
+  }
+  if (overflow != 0) *value = overflow < 0 ? INT64_MIN : INT64_MAX;
+  return true;
+}
+
+// A number as a double; an integer beyond doubles becomes infinity, which the caller's range check refuses.
+bool read_number(ModuleState* state, PyObject* object, const char* what, double* value) {
+  *value = PyFloat_AsDouble(object);
+  if (*value != -1.0 || !PyErr_Occurred()) return true;
+  if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+    PyErr_Clear();
+    *value = HUGE_VAL;
+    return true;
+  }
+  if (PyErr_ExceptionMatches(PyExc_TypeError))
+    PyErr_Format(state->invalid_type, "%s is %R, not a number", what, object);
+  return false;
+}
+
+bool read_not_negative(PyObject* self, PyObject* object, const char* what, uint64_t* value) {
+  ModuleState* state = state_of(Py_TYPE(self));
+  int64_t integer = 0;
+  if (!read_integer(state, object, what, &integer)) return false;
+  if (integer < 0) {
+    PyErr_Format(state->invalid_value, "%s is %R, which is negative; pass 0 or more", what, object);
+    return false;
+  }
+  *value = static_cast<uint64_t>(integer);
+  return true;
+}
+
+bool not_empty(PyObject* self, const char* what) {
+  if (native(self).count() > 0) return true;
+  PyErr_Format(state_of(Py_TYPE(self))->invalid_state,
+               "an empty histogram has no %s; record a value first, or look at .count", what);
+  return false;
+}
+
+bool has_room(PyObject* self, bool recorded) {
+  if (recorded) return true;
+  PyErr_Format(state_of(Py_TYPE(self))->invalid_value,
+               "the total count would pass 2**62 (it is %llu); use a second histogram",
+               static_cast<unsigned long long>(native(self).count()));
+  return false;
+}
+
+bool has_arguments(PyObject* self, const char* method, Py_ssize_t wanted, Py_ssize_t received) {
+  if (wanted == received) return true;
+  PyErr_Format(state_of(Py_TYPE(self))->invalid_type, "%s() takes %zd arguments, not %zd", method, wanted,
+               received);
+  return false;
+}
+
+PyObject* box(uint64_t value) { return PyLong_FromUnsignedLongLong(value); }
+
+PyObject* new_object(PyTypeObject* type, Histogram histogram) {
+  PyObject* self = type->tp_alloc(type, 0);
+  if (self != nullptr) new (&native(self)) Histogram(std::move(histogram));
+  return self;
+}
+
+// Runs f, which may fail as C++ does, and returns nullptr with the Python error set if it did.
+template <typename F>
+PyObject* translating_errors(ModuleState* state, F f) {
+  try {
+    return f();
+  } catch (const std::invalid_argument& error) {
+    PyErr_SetString(state->invalid_value, error.what());
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  }
+  return nullptr;
+}
+
+// --- creation and identity
+
+PyObject* create(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
+  static const char* names[] = {"lowest", "highest", "digits", nullptr};
+  PyObject *lowest_object = nullptr, *highest_object = nullptr, *digits_object = nullptr;
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|OOO:Histogram", const_cast<char**>(names),
+                                   &lowest_object, &highest_object, &digits_object)) {
+    return nullptr;
+  }
+  ModuleState* state = state_of(type);
+  int64_t lowest = Histogram::kDefaultLowest, highest = Histogram::kDefaultHighest;
+  int64_t digits = Histogram::kDefaultDigits;
+  if (lowest_object != nullptr && !read_integer(state, lowest_object, "lowest", &lowest)) return nullptr;
+  if (highest_object != nullptr && !read_integer(state, highest_object, "highest", &highest)) return nullptr;
+  if (digits_object != nullptr && !read_integer(state, digits_object, "digits", &digits)) return nullptr;
+  return translating_errors(state, [&] { return new_object(type, Histogram(lowest, highest, digits)); });
+}
+
+void deallocate(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  native(self).~Histogram();
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyObject* represent(PyObject* self) {
+  const Histogram& h = native(self);
+  return PyUnicode_FromFormat("Histogram(lowest=%lld, highest=%lld, digits=%lld, count=%llu)",
+                              static_cast<long long>(h.lowest()), static_cast<long long>(h.highest()),
+                              h.digits(), static_cast<unsigned long long>(h.count()));
+}
+
+PyObject* compare(PyObject* self, PyObject* other, int operation) {
+  if (Py_TYPE(other) != Py_TYPE(self) || (operation != Py_EQ && operation != Py_NE)) Py_RETURN_NOTIMPLEMENTED;
+  return PyBool_FromLong((native(self) == native(other)) == (operation == Py_EQ));
+}
+
+PyObject* copy(PyObject* self, PyObject*) {
+  return translating_errors(state_of(Py_TYPE(self)),
+                            [&] { return new_object(Py_TYPE(self), native(self).copy()); });
+}
+
+// --- recording
+
+PyObject* record(PyObject* self, PyObject* object) {
+  uint64_t ns = 0;
+  if (!read_not_negative(self, object, "ns", &ns)) return nullptr;
+  native(self).record(ns);
+  Py_RETURN_NONE;
+}
+
+PyObject* record_n(PyObject* self, PyObject* const* arguments, Py_ssize_t size) {
+  uint64_t ns = 0, count = 0;
+  if (!has_arguments(self, "record_n", 2, size) || !read_not_negative(self, arguments[0], "ns", &ns) ||
+      !read_not_negative(self, arguments[1], "count", &count)) {
+    return nullptr;
+  }
+  return none_or_error(has_room(self, native(self).record_n(ns, count)));
+}
+
+PyObject* record_corrected(PyObject* self, PyObject* const* arguments, Py_ssize_t size) {
+  uint64_t ns = 0, interval_ns = 0;
+  if (!has_arguments(self, "record_corrected", 2, size) ||
+      !read_not_negative(self, arguments[0], "ns", &ns) ||
+      !read_not_negative(self, arguments[1], "expected_interval_ns", &interval_ns)) {
+    return nullptr;
+  }
+  return none_or_error(has_room(self, native(self).record_corrected(ns, interval_ns)));
+}
+
+// The array behind an argument, if it is one-dimensional, contiguous, aligned and of native byte order.
+PyArrayObject* plain_array(PyObject* self, PyObject* object) {
+  if (PyArray_Check(object)) {
+    auto* array = reinterpret_cast<PyArrayObject*>(object);
+    if (PyArray_NDIM(array) == 1 && PyArray_ISCARRAY_RO(array)) return array;
+  }
+  PyErr_Format(
+      state_of(Py_TYPE(self))->invalid_type,
+      "durations come as a one-dimensional contiguous NumPy array of native byte order, not as %.80s; "
+      "convert with numpy.ascontiguousarray(values)",
+      Py_TYPE(object)->tp_name);
+  return nullptr;
+}
+
+bool wrong_dtype(PyObject* self, PyArrayObject* array, const char* wanted) {
+  PyErr_Format(state_of(Py_TYPE(self))->invalid_type,
+               "the array's dtype is %S, not %s; convert with .astype()",
+               reinterpret_cast<PyObject*>(PyArray_DESCR(array)), wanted);
+  return false;
+}
+
+// By kind and size, because int64 has two type numbers on some platforms.
+bool has_dtype(PyArrayObject* array, char kind) {
+  return PyArray_DESCR(array)->kind == kind && PyArray_ITEMSIZE(array) == 8;
+}
+
+template <typename T>
+bool record_array(PyObject* self, PyArrayObject* array) {
+  const T* values = static_cast<const T*>(PyArray_DATA(array));
+  const auto size = static_cast<size_t>(PyArray_SIZE(array));
+  const size_t bad = first_bad_duration(values, size);
+  if (bad < size) {
+    PyObject* value = PyArray_GETITEM(array, PyArray_BYTES(array) + bad * sizeof(T));
+    if (value == nullptr) return false;
+    PyErr_Format(state_of(Py_TYPE(self))->invalid_value,
+                 "value %zu of the array is %R, not a duration of 0 ns or more; nothing was recorded", bad,
+                 value);
+    Py_DECREF(value);
+    return false;
+  }
+  if (!has_room(self, native(self).has_room_for(size))) return false;
+  record_all(native(self), values, size);
+  return true;
+}
+
+PyObject* record_many(PyObject* self, PyObject* object) {
+  PyArrayObject* array = plain_array(self, object);
+  if (array == nullptr) return nullptr;
+  if (has_dtype(array, 'i')) return none_or_error(record_array<int64_t>(self, array));
+  if (has_dtype(array, 'u')) return none_or_error(record_array<uint64_t>(self, array));
+  if (has_dtype(array, 'f')) return none_or_error(record_array<double>(self, array));
+  return none_or_error(wrong_dtype(self, array, "int64, uint64 or float64"));
+}
+
+PyObject* record_ticks(PyObject* self, PyObject* const* arguments, Py_ssize_t size) {
+  if (!has_arguments(self, "record_ticks", 2, size)) return nullptr;
+  PyArrayObject* array = plain_array(self, arguments[0]);
+  if (array == nullptr) return nullptr;
+  if (!has_dtype(array, 'u')) return none_or_error(wrong_dtype(self, array, "uint64"));
+  ModuleState* state = state_of(Py_TYPE(self));
+  double ns_per_tick = 0;
+  if (!read_number(state, arguments[1], "ns_per_tick", &ns_per_tick)) return nullptr;
+  if (!(is_duration(ns_per_tick) && ns_per_tick > 0)) {
+    PyErr_Format(state->invalid_value, "ns_per_tick is %R, which is not a finite number above 0",
+                 arguments[1]);
+    return nullptr;
+  }
+  const auto count = static_cast<size_t>(PyArray_SIZE(array));
+  if (!has_room(self, native(self).has_room_for(count))) return nullptr;
+  record_all_ticks(native(self), static_cast<const uint64_t*>(PyArray_DATA(array)), count, ns_per_tick);
+  Py_RETURN_NONE;
+}
+
+PyObject* merge(PyObject* self, PyObject* other) {
+  const Histogram* others = native_histogram(state_of(Py_TYPE(self)), other);
+  if (others == nullptr) return nullptr;
+  return none_or_error(has_room(self, native(self).merge(*others)));
+}
+
+PyObject* reset(PyObject* self, PyObject*) {
+  native(self).reset();
+  Py_RETURN_NONE;
+}
+
+// --- answers
+
+PyObject* percentile(PyObject* self, PyObject* object) {
+  ModuleState* state = state_of(Py_TYPE(self));
+  double q = 0;
+  if (!read_number(state, object, "percentile", &q)) return nullptr;
+  if (!(q >= 0 && q <= 100)) {
+    PyErr_Format(state->invalid_value, "percentile is %R, which is not in 0..100", object);
+    return nullptr;
+  }
+  return not_empty(self, "percentiles") ? box(native(self).value_at_percentile(q)) : nullptr;
+}
+
+PyObject* value_at_rank(PyObject* self, PyObject* object) {
+  ModuleState* state = state_of(Py_TYPE(self));
+  int64_t rank = 0;
+  if (!read_integer(state, object, "rank", &rank) || !not_empty(self, "ranks")) return nullptr;
+  const uint64_t count = native(self).count();
+  if (rank < 1 || static_cast<uint64_t>(rank) > count) {
+    PyErr_Format(state->invalid_value, "rank is %R, which is not in 1..%llu, the number of values recorded",
+                 object, static_cast<unsigned long long>(count));
+    return nullptr;
+  }
+  return box(native(self).value_at_rank(static_cast<uint64_t>(rank)));
+}
+
+PyObject* iter_recorded(PyObject* self, PyObject*) {
+  PyObject* list = PyList_New(0);
+  bool good = list != nullptr;
+  native(self).for_each([&](const Histogram::Bucket& bucket) {
+    if (!good) return;
+    PyObject* pair = Py_BuildValue("KK", static_cast<unsigned long long>(bucket.highest()),
+                                   static_cast<unsigned long long>(bucket.count));
+    good = pair != nullptr && PyList_Append(list, pair) == 0;
+    Py_XDECREF(pair);
+  });
+  if (!good) Py_CLEAR(list);
+  return list;
+}
+
+PyObject* get_lowest(PyObject* self, void*) { return PyLong_FromLongLong(native(self).lowest()); }
+PyObject* get_highest(PyObject* self, void*) { return PyLong_FromLongLong(native(self).highest()); }
+PyObject* get_digits(PyObject* self, void*) { return PyLong_FromLongLong(native(self).digits()); }
+PyObject* get_count(PyObject* self, void*) { return box(native(self).count()); }
+PyObject* get_saturated(PyObject* self, void*) { return box(native(self).saturated()); }
+PyObject* get_min(PyObject* self, void*) {
+  return not_empty(self, "min") ? box(native(self).min()) : nullptr;
+}
+PyObject* get_max(PyObject* self, void*) {
+  return not_empty(self, "max") ? box(native(self).max()) : nullptr;
+}
+PyObject* get_mean(PyObject* self, void*) {
+  return not_empty(self, "mean") ? PyFloat_FromDouble(native(self).mean()) : nullptr;
+}
+PyObject* get_stddev(PyObject* self, void*) {
+  return not_empty(self, "stddev") ? PyFloat_FromDouble(native(self).stddev()) : nullptr;
+}
+
+// --- the V2 format's counts
+
+PyObject* encode_counts(PyObject* self, PyObject*) {
+  const Histogram& h = native(self);
+  const size_t room = h.used_length() * Histogram::kMaxBytesPerCount;
+  PyObject* bytes = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(room));
+  if (bytes == nullptr) return nullptr;
+  const size_t size = h.encode_counts(reinterpret_cast<uint8_t*>(PyBytes_AS_STRING(bytes)));
+  _PyBytes_Resize(&bytes, static_cast<Py_ssize_t>(size));
+  return bytes;  // Null with the error set if the resize failed.
+}
+
+PyObject* decode_counts(PyObject* self, PyObject* object) {
+  ModuleState* state = state_of(Py_TYPE(self));
+  Py_buffer buffer;
+  if (PyObject_GetBuffer(object, &buffer, PyBUF_SIMPLE) < 0) {
+    if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+      PyErr_Format(state->invalid_type, "encoded counts come as bytes, not as %.80s",
+                   Py_TYPE(object)->tp_name);
+    }
+    return nullptr;
+  }
+  PyObject* answer = translating_errors(state, [&]() -> PyObject* {
+    Histogram& h = native(self);
+    switch (h.decode_counts(static_cast<const uint8_t*>(buffer.buf), static_cast<size_t>(buffer.len))) {
+      case Histogram::DecodeResult::ok:
+        return Py_NewRef(Py_None);
+      case Histogram::DecodeResult::cut_off:
+        return PyErr_Format(state->invalid_value, "the encoded counts (%zd bytes) end inside a number",
+                            buffer.len);
+      case Histogram::DecodeResult::beyond_last_bucket:
+        return PyErr_Format(state->invalid_value, "the encoded counts go beyond the last of the %zu buckets",
+                            h.length());
+      case Histogram::DecodeResult::too_many:
+        return PyErr_Format(state->invalid_value, "the encoded counts add up to more than 2**62");
+    }
+    Py_UNREACHABLE();
+  });
+  PyBuffer_Release(&buffer);
+  return answer;
+}
+
+PyObject* get_length(PyObject* self, void*) { return PyLong_FromSize_t(native(self).length()); }
+
+PyMethodDef methods[] = {
+    {"record", record, METH_O,
+     "record($self, ns, /)\n--\n\nRecord one duration of 0 ns or more; above `highest` it counts as "
+     "`highest`."},
+    {"record_n", as_method(record_n), METH_FASTCALL,
+     "record_n($self, ns, count, /)\n--\n\nRecord one duration `count` times."},
+    {"record_corrected", as_method(record_corrected), METH_FASTCALL,
+     "record_corrected($self, ns, expected_interval_ns, /)\n--\n\n"
+     "Record a duration and, for a stall, what the calls waiting behind it would have seen:\n"
+     "ns - i, ns - 2i, ... down to i, the expected interval. An interval of 0 corrects nothing.\n"
+     "The rule of HdrHistogram's recordValueWithExpectedInterval (Java) and hdr_record_corrected_value (C)."},
+    {"record_many", record_many, METH_O,
+     "record_many($self, durations_ns, /)\n--\n\n"
+     "Record a 1-D contiguous array of int64, uint64 or float64; all of it or, if a value is bad, nothing.\n"
+     "Floats are rounded to the nearest whole nanosecond, halves to even."},
+    {"record_ticks", as_method(record_ticks), METH_FASTCALL,
+     "record_ticks($self, ticks, ns_per_tick, /)\n--\n\n"
+     "Record a 1-D contiguous uint64 array of clock ticks as nanoseconds, rounded to the nearest."},
+    {"percentile", percentile, METH_O,
+     "percentile($self, q, /)\n--\n\n"
+     "Return the value, in ns, that q percent of the recorded values do not exceed, for q in 0..100.\n"
+     "HdrHistogram's valueAtPercentile: the highest value of its bucket, the lowest for q = 0."},
+    {"value_at_rank", value_at_rank, METH_O,
+     "value_at_rank($self, rank, /)\n--\n\n"
+     "Return the highest value of the bucket that holds the rank-th smallest value, counted from 1."},
+    {"merge", merge, METH_O,
+     "merge($self, other, /)\n--\n\n"
+     "Add the counts of another histogram; from another layout, each bucket at its lowest value."},
+    {"reset", reset, METH_NOARGS, "reset($self, /)\n--\n\nForget everything that was recorded."},
+    {"copy", copy, METH_NOARGS, "copy($self, /)\n--\n\nReturn a histogram of its own with the same counts."},
+    {"iter_recorded", iter_recorded, METH_NOARGS,
+     "iter_recorded($self, /)\n--\n\n"
+     "Return (highest value of the bucket, count) for each bucket that has a count, upwards."},
+    {"encode_counts", encode_counts, METH_NOARGS,
+     "encode_counts($self, /)\n--\n\nReturn the counts as ZigZag LEB128, HdrHistogram's V2 format."},
+    {"decode_counts", decode_counts, METH_O,
+     "decode_counts($self, data, /)\n--\n\n"
+     "Replace the counts by encoded ones; damaged input raises and changes nothing."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyGetSetDef attributes[] = {
+    {"lowest", get_lowest, nullptr, "The lowest value told from 0.", nullptr},
+    {"highest", get_highest, nullptr, "The highest value; above it values saturate.", nullptr},
+    {"digits", get_digits, nullptr, "Significant decimal digits kept, 1..5.", nullptr},
+    {"buckets", get_length, nullptr, "Number of counts that the histogram holds.", nullptr},
+    {"count", get_count, nullptr, "Number of values recorded.", nullptr},
+    {"saturated", get_saturated, nullptr, "How many of them were above `highest`. Not kept by encoding.",
+     nullptr},
+    {"min", get_min, nullptr, "Lowest value of the lowest used bucket.", nullptr},
+    {"max", get_max, nullptr, "Highest value of the highest used bucket.", nullptr},
+    {"mean", get_mean, nullptr, "Mean of the buckets' middles.", nullptr},
+    {"stddev", get_stddev, nullptr, "Population standard deviation of the buckets' middles.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+constexpr const char* documentation =
+    "Histogram(lowest=1, highest=3600000000000, digits=3)\n--\n\n"
+    "Log-linear histogram of nanoseconds with HdrHistogram's buckets.\n\n"
+    "Values are known to `digits` significant digits. It is for one thread at a time. min, max, mean, "
+    "stddev,\n"
+    "percentiles and ranks of an empty histogram raise InvalidStateError: look at count first. Two "
+    "histograms\n"
+    "are equal when layout and counts are.";
+
+PyType_Slot slots[] = {
+    {Py_tp_doc, const_cast<char*>(documentation)},
+    {Py_tp_new, reinterpret_cast<void*>(create)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
+    {Py_tp_repr, reinterpret_cast<void*>(represent)},
+    {Py_tp_richcompare, reinterpret_cast<void*>(compare)},
+    {Py_tp_hash, reinterpret_cast<void*>(PyObject_HashNotImplemented)},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, attributes},
+    {0, nullptr},
+};
+
+// No GC: it holds no Python object but its type, which does not lead back to it.
+PyType_Spec spec = {"latencykit._core.Histogram", sizeof(HistogramObject), 0,
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, slots};
+
+}  // namespace
+
+Histogram* native_histogram(ModuleState* state, PyObject* object) {
+  if (Py_TYPE(object) == state->histogram) return &native(object);
+  PyErr_Format(state->invalid_type, "a Histogram is needed here, not %.80s", Py_TYPE(object)->tp_name);
+  return nullptr;
+}
+
+int add_histogram(PyObject* module) { return add_type(module, &spec, &state_of_module(module)->histogram); }
 
 }  // namespace latencykit::bind

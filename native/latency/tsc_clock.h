@@ -126,6 +126,12 @@ class TscClock {
     return clock;
   }
 
+  // Whether the environment asks for the fallback.
+  static bool forced() {
+    const char* wanted = std::getenv("LATENCYKIT_CLOCK");
+    return wanted != nullptr && std::strcmp(wanted, "monotonic") == 0;
+  }
+
   explicit TscClock(ClockSource source) : source_(source) {
     const Pair first = read_pair();
     anchor_ = first;
@@ -204,8 +210,7 @@ class TscClock {
   };
 
   static ClockSource chosen_source() {
-    const char* forced = std::getenv("LATENCYKIT_CLOCK");
-    if (forced != nullptr && std::strcmp(forced, "monotonic") == 0) return ClockSource::monotonic;
+    if (forced()) return ClockSource::monotonic;
     return cpu_has_invariant_tsc() ? ClockSource::tsc : ClockSource::monotonic;
   }
 

@@ -1,0 +1,239 @@
+"""A run as text for a terminal, a pipe or a log: the machine, the table, and what to know about it."""
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from rich.box import Box
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from latencykit.model import Run
+from latencykit.reporters.machine import facts_of
+from latencykit.reporters.rows import NONE, Row, failure_name, rows_of
+
+WIDEST_PROSE = 140
+_RULE_UNDER_HEAD = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
+_PADDING = re.compile(r" +(?=(\x1b\[0m)?$)")
+_STYLES = {
+    "met": "green",
+    "missed": "bold red",
+    "inconclusive": "yellow",
+    "baseline": "dim",
+    "fit": "green",
+    "noisy": "yellow",
+    "unfit": "bold red",
+    "optimal": "green",
+    "recommended": "green",
+    "minimum": "",
+    "below minimum": "yellow",
+    "unknown": "yellow",
+}
+
+
+class Column(NamedTuple):
+    """A column of the table: its heading, the field of a row that it shows, and its side."""
+
+    heading: str
+    field: str
+    justify: Literal["left", "right"] = "right"
+
+
+COLUMNS = {
+    column.field: column
+    for column in (
+        Column("component", "component", "left"),
+        Column("variant", "variant", "left"),
+        Column("p50", "p50"),
+        Column("p99", "p99"),
+        Column("p99.9", "p999"),
+        Column("floor", "floor"),
+        Column("allocs/op", "allocations"),
+        Column("cache hits", "cache_hits"),
+        Column("× baseline", "speedup"),
+        Column("claimed", "claimed"),
+        Column("target", "target", "left"),
+        Column("verdict", "verdict", "left"),
+    )
+}
+WIDE = [list(COLUMNS)]
+SPLIT = [
+    ["component", "variant", "p50", "p99", "p999", "speedup", "verdict"],
+    ["component", "variant", "floor", "allocations", "cache_hits", "claimed", "target"],
+]
+
+
+def render(run: Run, *, width: int, colour: bool) -> str:
+    """Return a run as text, ending in a newline.
+
+    Args:
+        run: What to show.
+        width: Columns to keep to, at least 80; only a name longer than that goes beyond.
+        colour: Whether to add ANSI colours; the words say the same without them.
+    """
+    console = _console(width, colour=colour)
+    rows = rows_of(run.results)
+    prose = min(width, WIDEST_PROSE)
+    with console.capture() as capture:
+        console.print(_machine(run), width=prose)
+        console.print()
+        for block in _tables(rows, console):
+            console.print(block, soft_wrap=isinstance(block, Text))
+            console.print()
+        for remark in (_notes(run, rows), _legend(run, rows), _summary(run, rows)):
+            if remark is not None:
+                console.print(remark, width=prose)
+    return "".join(f"{_PADDING.sub('', line)}\n" for line in capture.get().splitlines())
+
+
+def _console(width: int, *, colour: bool) -> Console:
+    # Everything that rich would otherwise read from the environment is said here, so that the text depends on
+    # the arguments alone.
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        height=100,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        force_jupyter=False,
+        force_interactive=False,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def _machine(run: Run) -> Table:
+    grid = _grid()
+    for fact in facts_of(run.environment, run.validity):
+        text = Text(fact.text)
+        text.append(fact.word, _STYLES.get(fact.word, "")).append(fact.more, "dim" if fact.text else "")
+        grid.add_row(Text(fact.label, "dim"), text)
+    return grid
+
+
+def _tables(rows: Sequence[Row], console: Console) -> list[RenderableType]:
+    """Return the rows in the first form that fits: one table, two, or a paragraph for each operation."""
+    if not rows:
+        return [Text("No operation was measured.")]
+    for form in (WIDE, SPLIT):
+        tables = [_table(rows, fields) for fields in form]
+        if all(_natural_width(table, console) <= console.width for table in tables):
+            return list(tables)
+    return [_paragraphs(rows, console.width)]
+
+
+def _natural_width(table: Table, console: Console) -> int:
+    # Asked for at the console's own width, the answer would never exceed it.
+    return Measurement.get(console, console.options.update(width=1_000_000), table).maximum
+
+
+def _table(rows: Sequence[Row], fields: Sequence[str]) -> Table:
+    table = Table(box=_RULE_UNDER_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.show_edge = False
+    for field in fields:
+        column = COLUMNS[field]
+        table.add_column(Text(column.heading, "bold"), justify=column.justify, no_wrap=True, overflow="crop")
+    for row, next_row in zip(rows, [*rows[1:], None], strict=True):
+        table.add_row(*(_cell(row, field) for field in fields))
+        if next_row is not None and next_row.component != row.component:
+            table.add_row()
+    return table
+
+
+def _cell(row: Row, field: str) -> Text:
+    text = str(getattr(row, field))
+    if field == "verdict":
+        return Text(text, _STYLES.get(text, ""))
+    return Text(text, "dim" if row.verdict == "baseline" or text in (NONE, "n/a") else "")
+
+
+def _paragraphs(rows: Sequence[Row], width: int) -> Text:
+    paragraphs = Text("\n\n").join(_paragraph(row, width) for row in rows)
+    paragraphs.no_wrap = True
+    return paragraphs
+
+
+def _paragraph(row: Row, width: int) -> Text:
+    text = Text(row.name, "bold")
+    used = width
+    for field in list(COLUMNS)[2:]:
+        pair = Text(f"{COLUMNS[field].heading} ", "dim") + _cell(row, field)
+        if used + 3 + len(pair) > width:
+            text.append("\n  ")
+            used = 2
+        else:
+            text.append("   ")
+            used += 3
+        text.append(pair)
+        used += len(pair)
+    return text
+
+
+def _notes(run: Run, rows: Sequence[Row]) -> Table | None:
+    grid = _grid()
+    for failure in run.failures:
+        reason = " ".join(failure.reason.split())
+        grid.add_row(Text("failed", "bold red"), Text(f"{failure_name(failure)}: {reason}"))
+    for verdict, reason, names in _reasons(rows):
+        grid.add_row(Text(verdict, _STYLES[verdict]), Text(f"{', '.join(names)}: {reason}"))
+    for warning in run.environment.warnings:
+        grid.add_row(Text("warning", "yellow"), Text(warning))
+    if not run.complete:
+        grid.add_row(Text("interrupted", "yellow"), Text("these are the operations that were finished"))
+    grid.add_row("", "")
+    return grid if grid.row_count > 1 else None
+
+
+def _reasons(rows: Iterable[Row]) -> list[tuple[str, str, list[str]]]:
+    """Return each reason for a verdict other than met, with the operations that it holds for."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.reason and row.verdict in ("missed", "inconclusive"):
+            names.setdefault((row.verdict, row.reason), []).append(row.name)
+    return [(verdict, reason, of) for (verdict, reason), of in names.items()]
+
+
+def _legend(run: Run, rows: Sequence[Row]) -> Text:
+    figures = [text for row in rows for text in (row.p50, row.p99, row.p999, row.cache_hits, row.allocations)]
+    marks = [
+        ("n/a: too few samples, or not counted.", "n/a" in figures),
+        ("<: under one step of the clock.", any(text.startswith("<") for text in figures)),
+        ("at floor: not to be told from an empty call.", "at floor" in figures),
+        ("claimed: the figure usually stated for the baseline.", any(row.claimed != NONE for row in rows)),
+    ]
+    lines = [
+        "p50: median over batches of calls; p99, p99.9: of single calls.",
+        "All net of the floor: what an empty call takes.",
+    ]
+    explained = [" ".join(lines), " ".join(text for text, wanted in marks if wanted)] if rows else []
+    return Text("\n".join([*filter(None, explained), f"Run {run.id}, started {run.started_at}."]), "dim")
+
+
+def _summary(run: Run, rows: Sequence[Row]) -> Text:
+    verdicts = Counter(row.verdict for row in rows if row.target != NONE)
+    judged = verdicts.total()
+    style = "bold green" if judged and verdicts["met"] == judged else "bold"
+    counted = f"{verdicts['met']} of {judged} target{'' if judged == 1 else 's'} met"
+    text = Text(counted if judged else "No targets to judge", style)
+    for word in ("missed", "inconclusive"):
+        if verdicts[word]:
+            text.append(f", {verdicts[word]} ").append(word, _STYLES[word])
+    if run.failures:
+        text.append(f"; {len(run.failures)} failed", "bold red")
+    if not run.complete:
+        text.append("; interrupted", "yellow")
+    return text
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
