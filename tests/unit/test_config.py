@@ -34,7 +34,8 @@ def test_the_preallocated_memory_gives_the_number_of_orders(memory, orders):
     [
         ("update_interval", -1), ("update_interval", math.nan), ("update_interval", math.inf),
         ("log_flush_interval", 0), ("log_flush_interval", -0.5), ("preallocated_memory", 111),
-        ("preallocated_memory", -1), ("log_capacity", 15), ("log_capacity", 2**25 + 1), ("fast_period", 0), ("fast_period", 26),
+        ("preallocated_memory", -1), ("log_capacity", 15), ("log_capacity", 2**25 + 1),
+        ("fast_period", 0), ("fast_period", 26),
         ("slow_period", 12), ("symbol_id", -1), ("symbol_id", 2**32), ("order_quantity", 0),
         ("cpu_cores", ()), ("cpu_cores", (0,)), ("cpu_cores", (1, 1)), ("cpu_cores", (0, 1, 2)),
         ("cpu_cores", (-1, 0)),
