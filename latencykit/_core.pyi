@@ -1,10 +1,7 @@
 """Types of the native module, kept true to it by stubtest."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, Never, SupportsFloat, SupportsIndex, TypedDict, final
-# ---- histogram: native/bind/histogram.cpp
-
-from typing import Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
+from typing import Any, Final, Literal, Never, Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +36,8 @@ class SimulatedClock:
 
 # ---- operation: native/bind/operation.cpp
 
-class _AllocationCounts(TypedDict):
+@type_check_only
+class AllocationCounts(TypedDict):
     raw: int
     mem: int
     object: int
@@ -61,7 +59,7 @@ class Operation:
         """Fill the array with the ticks of batches of `batch` calls."""
     def run(self, calls: int, /) -> None:
         """Call so many times, untimed."""
-    def count_allocations(self, calls: int, /) -> _AllocationCounts:
+    def count_allocations(self, calls: int, /) -> AllocationCounts:
         """Call so many times and count this thread's allocations by domain."""
     @property
     def ns_per_tick(self) -> float:
@@ -229,7 +227,7 @@ class Histogram:
     def encode_counts(self) -> bytes: ...
     def decode_counts(self, data: Buffer, /) -> None: ...
 
-# ---- Indicators (bind/indicators.cpp)
+# ---- indicators: native/bind/indicators.cpp
 
 ISA: Final[str]
 ISAS: Final[tuple[str, ...]]
@@ -282,7 +280,7 @@ class LogSite:
     def __new__(cls, *args: Never) -> Never: ...
     def __call__(self, *args: object) -> None: ...
 
-# ---- Signals (bind/panic_detector.cpp)
+# ---- signals: native/bind/panic_detector.cpp
 
 @final
 class Signal:
@@ -327,14 +325,8 @@ class PanicDetector:
     def volatility(self) -> float: ...
     @property
     def rsi(self) -> float: ...
-# ---- allocations: native/bind/allocations.cpp
 
-@type_check_only
-class AllocationCounts(TypedDict):
-    raw: int
-    mem: int
-    object: int
-    malloc: int | None
+# ---- allocations: native/bind/allocations.cpp
 
 @final
 class AllocationCounter:

@@ -114,16 +114,16 @@ def _results(samples: Sequence[Samples], components: dict[str, Component], valid
     rows = []
     for sample in samples:
         component = components[sample.component]
-        is_baseline = sample.variant == component.baseline
-        summary = summarise(sample, baseline=is_baseline)
-        rows.append(summary.result if is_baseline else _judged(summary, component, validity))
+        summary = summarise(sample, baseline=sample.variant == component.baseline)
+        rows.append(_judged(summary, component, validity))
     return with_speedups(rows)
 
 
 def _judged(summary: Summary, component: Component, validity: Validity) -> Result:
-    if component.target is None:
+    if component.target is None or not component.judges(summary.result.variant):
         return summary.result
-    return msgspec.structs.replace(summary.result, target=judge_target(component.target, summary, validity.verdict))
+    verdict = judge_target(component.target, summary, validity.verdict)
+    return msgspec.structs.replace(summary.result, target=verdict)
 
 
 @dataclass(frozen=True, slots=True)

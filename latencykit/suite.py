@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from latencykit.errors import InvalidTypeError, InvalidValueError
 from latencykit.model import Target
@@ -82,11 +82,13 @@ class Variant:
         name: Its name, unique within the component.
         setup: Prepares, untimed, and returns the operation to time; a generator yields it and cleans up after.
         peer: The third-party package that it needs; measured only when peers are asked for.
+        contrast: Whether it is shown for comparison only, and not judged against the component's target.
     """
 
     name: str
     setup: Setup
     peer: str | None = None
+    contrast: bool = False
 
 
 @dataclass(slots=True)
@@ -96,7 +98,7 @@ class Component:
     Args:
         name: Its name on the command line and in every report.
         baseline: The name of the variant that ratios are taken against.
-        target: The latency that every variant but the baseline is judged against.
+        target: The latency that every variant is judged against, but for the baseline and those for contrast.
         parameters: Values for each keyword argument of the variants; all combinations are measured.
         gc: Whether the cyclic garbage collector runs while measuring; "off" as in timeit.
         doc: One line on what one operation is.
@@ -116,20 +118,35 @@ class Component:
     def __post_init__(self) -> None:
         _check_name(self.name)
 
-    def variant(self, function: F | None = None, *, name: str | None = None, peer: str | None = None) -> Any:
+    @overload
+    def variant(self, function: F, /) -> F: ...
+    @overload
+    def variant(
+        self, *, name: str | None = None, peer: str | None = None, contrast: bool = False
+    ) -> Callable[[F], F]: ...
+    def variant(
+        self,
+        function: F | None = None,
+        /,
+        *,
+        name: str | None = None,
+        peer: str | None = None,
+        contrast: bool = False,
+    ) -> F | Callable[[F], F]:
         """Register a function as a variant under its own name, or under `name`.
 
         Args:
             function: Sets up, untimed, and returns (or yields) the operation to time.
             name: The variant's name, if not the function's.
-            peer: The third-party package that the variant needs.
+            peer: The third-party package that the variant needs; a peer is for contrast.
+            contrast: Show the variant for comparison only, and do not judge it against the target.
 
         Raises:
             InvalidValueError: The component already has a variant of that name.
         """
 
         def register(setup: F) -> F:
-            variant = Variant(name or setup.__name__, setup, peer)
+            variant = Variant(name or setup.__name__, setup, peer, contrast or peer is not None)
             if variant.name in self.variants:
                 raise InvalidValueError(f"component {self.name!r} already has a variant {variant.name!r}")
             _check_name(variant.name)
@@ -137,6 +154,10 @@ class Component:
             return setup
 
         return register if function is None else register(function)
+
+    def judges(self, variant: str) -> bool:
+        """Tell whether a variant is judged against the target."""
+        return self.target is not None and variant != self.baseline and not self.variants[variant].contrast
 
     def combinations(self) -> Iterator[dict[str, Parameter]]:
         """Yield every combination of parameter values, one empty one if there are no parameters."""

@@ -86,12 +86,12 @@ def naive() -> "Operation":
     return lk.call(list_ema, prices().tolist(), ALPHA)
 
 
-@indicators.variant
+@indicators.variant(contrast=True)
 def numpy() -> "Operation":
     return lk.call(blocked_ema(LENGTH, ALPHA), prices())
 
 
-@indicators.variant
+@indicators.variant(contrast=True)
 def scalar() -> "Callable[[], object]":
     return native_ema("scalar")
 

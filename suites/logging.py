@@ -37,7 +37,7 @@ def naive() -> "Iterator[Operation]":
             yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS)
 
 
-@component.variant
+@component.variant(contrast=True)
 def queue_handler() -> "Iterator[Operation]":
     import logging
     import logging.handlers
@@ -55,7 +55,7 @@ def queue_handler() -> "Iterator[Operation]":
         target.close()
 
 
-@component.variant
+@component.variant(contrast=True)
 def async_handler() -> "Iterator[Operation]":
     from latencykit.engine import AsyncLogger
 

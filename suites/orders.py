@@ -34,7 +34,7 @@ def naive() -> "Operation":
     return lk.call(Order, SYMBOL_ID, SIDE, QUANTITY, PRICE)
 
 
-@orders.variant
+@orders.variant(contrast=True)
 def slots() -> "Operation":
     @dataclass(slots=True)
     class Order:
@@ -46,7 +46,7 @@ def slots() -> "Operation":
     return lk.call(Order, SYMBOL_ID, SIDE, QUANTITY, PRICE)
 
 
-@orders.variant(name="namedtuple")
+@orders.variant(name="namedtuple", contrast=True)
 def named_tuple() -> "Operation":
     class Order(NamedTuple):
         symbol_id: int
@@ -57,7 +57,7 @@ def named_tuple() -> "Operation":
     return lk.call(Order, SYMBOL_ID, SIDE, QUANTITY, PRICE)
 
 
-@orders.variant(name="dict")
+@orders.variant(name="dict", contrast=True)
 def mapping() -> "Callable[[], object]":
     symbol_id, side, quantity, price = SYMBOL_ID, SIDE, QUANTITY, PRICE
 
@@ -68,7 +68,7 @@ def mapping() -> "Callable[[], object]":
     return create
 
 
-@orders.variant(name="msgspec")
+@orders.variant(name="msgspec", contrast=True)
 def msgspec_struct() -> "Operation":
     import msgspec
 

@@ -181,7 +181,7 @@ def naive() -> "Operation":
     return replayed(NaiveDetector().update)
 
 
-@signals.variant
+@signals.variant(contrast=True)
 def incremental() -> "Operation":
     return replayed(IncrementalDetector().update)
 

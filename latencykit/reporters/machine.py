@@ -134,9 +134,7 @@ def _clock(clock: Clock) -> str:
     name = {"tsc": "TSC", "monotonic": "the system's"}.get(clock.source, clock.source)
     rate = f" {clock.frequency_hz / 1e9:.3f} GHz" if clock.frequency_hz else ""
     doubt = {False: " not invariant", None: " not known to be invariant"} if clock.source == "tsc" else {}
-    return (
-        f"clock {name}{rate}{doubt.get(clock.invariant, '')}, resolution {format_ns(clock.resolution_ns, 2)}"
-    )
+    return f"clock {name}{rate}{doubt.get(clock.invariant, '')}, resolution {format_ns(clock.resolution_ns, 2)}"
 
 
 def _fitness(validity: Validity) -> Fact:

@@ -1,5 +1,6 @@
 // Operation: a function and its argument rows, ready to be called in a tight native loop between two clock
 // reads.
+#include "bind/allocations.h"
 #include "bind/clock.h"
 #include "bind/types.h"
 #include "latency/sampler.h"
@@ -138,6 +139,31 @@ PyObject* run(PyObject* self, PyObject* argument) {
   Py_RETURN_NONE;
 }
 
+PyObject* count_allocations(PyObject* self, PyObject* argument) {
+  const size_t calls = PyLong_AsSize_t(argument);
+  if (calls == static_cast<size_t>(-1) && PyErr_Occurred()) return nullptr;
+  bool ok = true;
+  if (start_counting() < 0) return nullptr;
+  {
+    RowCaller call(operation(self));
+    for (size_t i = 0; ok && i < calls; ++i) ok = call();
+  }
+  const AllocationCounts counts = stop_counting();
+  if (!ok) return nullptr;
+  if (!counts.complete) {
+    PyErr_SetString(
+        state_of(Py_TYPE(self))->invalid_state,
+        "CPython's allocators were replaced while they were counted; run without tracemalloc and the like");
+    return nullptr;
+  }
+  PyObject* malloc_count =
+      counts.malloc_counted ? PyLong_FromUnsignedLongLong(counts.malloc) : Py_NewRef(Py_None);
+  if (malloc_count == nullptr) return nullptr;
+  return Py_BuildValue("{s:K,s:K,s:K,s:N}", "raw", static_cast<unsigned long long>(counts.raw), "mem",
+                       static_cast<unsigned long long>(counts.mem), "object",
+                       static_cast<unsigned long long>(counts.object), "malloc", malloc_count);
+}
+
 PyObject* ns_per_tick(PyObject* self, void*) {
   return PyFloat_FromDouble(operation(self)->clock != nullptr ? 1.0 : TscClock::instance().ns_per_tick());
 }
@@ -247,6 +273,8 @@ PyMethodDef methods[] = {
      "sample_per_call(out, /)\n--\n\nFill a uint64 array with the ticks that each of so many calls took."},
     {"sample_batched", as_method(sample_batched_method), METH_FASTCALL,
      "sample_batched(out, batch, /)\n--\n\nFill a uint64 array with the ticks of batches of `batch` calls."},
+    {"count_allocations", count_allocations, METH_O,
+     "count_allocations(calls, /)\n--\n\nCall so many times and count this thread's allocations by domain."},
     {"run", run, METH_O, "run(calls, /)\n--\n\nCall so many times, untimed."},
     {nullptr, nullptr, 0, nullptr},
 };

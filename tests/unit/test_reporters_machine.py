@@ -66,9 +66,7 @@ def test_a_quota_and_its_throttling_are_told():
     system = OperatingSystem(name="Linux", container="docker", cpu_quota=1.5, throttled_periods=7)
     text = lines(make_environment(os=system, virtualized=None))["system"]
     assert "Linux unknown, virtualisation unknown, docker, quota 1.5 CPUs, throttled 7 times" in text
-    assert (
-        "bare metal" in lines(make_environment(os=OperatingSystem(name="Linux"), virtualized=False))["system"]
-    )
+    assert "bare metal" in lines(make_environment(os=OperatingSystem(name="Linux"), virtualized=False))["system"]
 
 
 @pytest.mark.parametrize(

@@ -329,10 +329,7 @@ def test_checked_prices_integers_and_other_arrays_are_taken() -> None:
     prices, volumes, *_ = planted(13)
     expected = PanicDetector().scan(prices, volumes)
     assert PanicDetector().scan(prices[::-1].copy()[::-1], volumes.tolist()) == expected
-    assert (
-        PanicDetector().scan(prices.astype(np.float32), volumes.astype(np.int32))[0].index
-        == expected[0].index
-    )
+    assert PanicDetector().scan(prices.astype(np.float32), volumes.astype(np.int32))[0].index == expected[0].index
     detector = PanicDetector()
     assert detector.update(Price(100), 3) is None
     assert detector.update(np.float64(100), True) is None
