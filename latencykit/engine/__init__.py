@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from latencykit.engine import indicators
     from latencykit.engine.config import EngineConfig
-    from latencykit.engine.engine import Engine, RunReport
+    from latencykit.engine.engine import Detector, Engine, RunReport
     from latencykit.engine.feeds import Ticks, read_ticks, synthetic_market
     from latencykit.engine.logger import AsyncLogger, LogSite
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
+    from latencykit.engine.pinning import CpuPinning
     from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
 
 __all__ = [
-    "BUY", "ORDER_DTYPE", "SELL", "AsyncLogger", "Confidence", "Engine", "EngineConfig", "LogSite", "Order",
-    "OrderArena", "PanicDetector", "Price", "RunReport", "Signal", "Ticks", "indicators", "read_ticks",
-    "synthetic_market",
+    "BUY", "ORDER_DTYPE", "SELL", "AsyncLogger", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig",
+    "LogSite", "Order", "OrderArena", "PanicDetector", "Price", "RunReport", "Signal", "Ticks", "indicators",
+    "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
@@ -24,6 +25,8 @@ _HOMES = {
     "SELL": "orders",
     "AsyncLogger": "logger",
     "Confidence": "signals",
+    "CpuPinning": "pinning",
+    "Detector": "engine",
     "Engine": "engine",
     "EngineConfig": "config",
     "LogSite": "logger",
