@@ -13,7 +13,8 @@ nox.options.error_on_missing_interpreters = False
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-CONSTRAINTS = Path("constraints.txt").resolve()
+ROOT = Path(__file__).parent
+CONSTRAINTS = ROOT / "constraints.txt"
 SANITIZERS = {"plain": "", "asan": "address,undefined", "tsan": "thread"}
 
 
@@ -50,7 +51,9 @@ def lint(session: nox.Session) -> None:
     install(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    session.run("lint-imports")
+    # From a folder where the installed package is found, suites and all, and not the source tree.
+    with session.chdir(session.create_tmp()):
+        session.run("lint-imports", "--config", str(ROOT / "pyproject.toml"))
     sources = sorted(str(path) for kind in ("*.h", "*.cpp") for path in Path("native").rglob(kind))
     session.run("clang-format", "--dry-run", "--Werror", *sources)
 
@@ -71,10 +74,10 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
-def truth(session: nox.Session) -> None:
+def selftest(session: nox.Session) -> None:
     """Hold the tool against operations of known cost, on the real clock of this machine."""
     install(session)
-    session.run("python", "reports/truth.py", *session.posargs)
+    session.run("latencykit", "selftest", *session.posargs)
 
 
 @nox.session(default=False)

@@ -126,13 +126,13 @@ class Component:
     ) -> Callable[[F], F]: ...
     def variant(
         self,
-        function: F | None = None,
+        function: Any = None,
         /,
         *,
         name: str | None = None,
         peer: str | None = None,
         contrast: bool = False,
-    ) -> F | Callable[[F], F]:
+    ) -> Any:
         """Register a function as a variant under its own name, or under `name`.
 
         Args:
@@ -145,7 +145,7 @@ class Component:
             InvalidValueError: The component already has a variant of that name.
         """
 
-        def register(setup: F) -> F:
+        def register(setup: Any) -> Any:
             variant = Variant(name or setup.__name__, setup, peer, contrast or peer is not None)
             if variant.name in self.variants:
                 raise InvalidValueError(f"component {self.name!r} already has a variant {variant.name!r}")

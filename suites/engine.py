@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latencykit as lk
-from latencykit.suites.signals import NaiveDetector
-from latencykit.suites.targets import TARGETS
+from .signals import NaiveDetector
+from .targets import TARGETS
 
 if TYPE_CHECKING:
     from latencykit.engine import Signal

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latencykit as lk
-from latencykit.suites.targets import TARGETS
+from .targets import TARGETS
 
 if TYPE_CHECKING:
     import logging

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import latencykit as lk
-from latencykit.suites.targets import TARGETS
+from .targets import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

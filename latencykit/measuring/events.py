@@ -59,7 +59,7 @@ AnyEvent = (
 )
 
 
-_DECODER = msgspec.json.Decoder(AnyEvent)
+_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(AnyEvent)
 
 
 def encode(event: Event) -> bytes:

@@ -6,7 +6,7 @@ a slow spell of the machine meets all of them alike.
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ MAX_BATCHES = 20_000
 MIN_ROUNDS = 3
 FLOOR_BATCHES = 4
 FLOOR_CALLS = 256
+_DOMAINS: tuple[Literal["raw", "mem", "object"], ...] = ("raw", "mem", "object")
 # Three windows that differ by less than this are called stable.
 STABLE_RATIO = 1.02
 
@@ -154,7 +155,9 @@ class _Caller:
         calls = max(1, min(1_000, int(limit_ns / max(call_ns, 1.0))))
         counts = self.native.count_allocations(calls)
         self.pause()
-        return {domain: count / calls for domain, count in counts.items() if count is not None}
+        per_op = {domain: counts[domain] / calls for domain in _DOMAINS}
+        malloc = counts["malloc"]
+        return per_op if malloc is None else per_op | {"malloc": malloc / calls}
 
 
 class _Sampler:

@@ -35,7 +35,7 @@ def statement_operation(statement: str, setup: str = "pass") -> Operation:
         textwrap.indent(setup, "    "), textwrap.indent(body, "        ")
     )
     names: dict[str, Callable[[], Callable[[], object]]] = {}
-    exec(compile(source, "<statement>", "exec"), names)  # type: ignore[arg-type]  # noqa: S102 - timing given code is the purpose
+    exec(compile(source, "<statement>", "exec"), names)  # noqa: S102 - timing given code is the purpose
     return Operation(names["_make"](), closure=True)
 
 

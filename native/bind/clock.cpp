@@ -70,7 +70,7 @@ PyObject* simulated_now(PyObject* self, void*) {
 }
 
 PyMethodDef simulated_methods[] = {
-    {"advance", simulated_advance, METH_O, "Move the clock on by so many nanoseconds."},
+    {"advance", simulated_advance, METH_O, "advance($self, ns, /)\n--\n\nMove the clock on by so many nanoseconds."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -109,7 +109,7 @@ PyObject* sample_per_call_method(PyObject* self, PyObject* out) {
 PyObject* sample_batched_method(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
   ModuleState* state = state_of(Py_TYPE(self));
   if (nargs != 2) {
-    PyErr_SetString(state->invalid_type, "sample_batched(out, batch) takes exactly two arguments");
+    PyErr_SetString(state->invalid_type, "sample_batched($self, out, batch) takes exactly two arguments");
     return nullptr;
   }
   const size_t batch = PyLong_AsSize_t(args[1]);
@@ -270,12 +270,12 @@ void operation_dealloc(PyObject* self) {
 
 PyMethodDef methods[] = {
     {"sample_per_call", sample_per_call_method, METH_O,
-     "sample_per_call(out, /)\n--\n\nFill a uint64 array with the ticks that each of so many calls took."},
+     "sample_per_call($self, out, /)\n--\n\nFill a uint64 array with the ticks that each of so many calls took."},
     {"sample_batched", as_method(sample_batched_method), METH_FASTCALL,
-     "sample_batched(out, batch, /)\n--\n\nFill a uint64 array with the ticks of batches of `batch` calls."},
+     "sample_batched($self, out, batch, /)\n--\n\nFill a uint64 array with the ticks of batches of `batch` calls."},
     {"count_allocations", count_allocations, METH_O,
-     "count_allocations(calls, /)\n--\n\nCall so many times and count this thread's allocations by domain."},
-    {"run", run, METH_O, "run(calls, /)\n--\n\nCall so many times, untimed."},
+     "count_allocations($self, calls, /)\n--\n\nCall so many times and count this thread's allocations by domain."},
+    {"run", run, METH_O, "run($self, calls, /)\n--\n\nCall so many times, untimed."},
     {nullptr, nullptr, 0, nullptr},
 };
 
