@@ -122,7 +122,7 @@ class Component:
     def variant(self, function: F, /) -> F: ...
     @overload
     def variant(
-        self, *, name: str | None = None, peer: str | None = None, contrast: bool = False
+        self, function: None = None, /, *, name: str | None = None, peer: str | None = None, contrast: bool = False
     ) -> Callable[[F], F]: ...
     def variant(
         self,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latencykit as lk
+
 from .signals import NaiveDetector
 from .targets import TARGETS
 

@@ -7,6 +7,7 @@ the native code without SIMD, so that the table tells the two gains apart.
 from typing import TYPE_CHECKING
 
 import latencykit as lk
+
 from .targets import TARGETS
 
 if TYPE_CHECKING:

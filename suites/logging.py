@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latencykit as lk
+
 from .targets import TARGETS
 
 if TYPE_CHECKING:

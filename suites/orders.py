@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import latencykit as lk
+
 from .targets import TARGETS
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import latencykit as lk
+
 from .targets import TARGETS
 
 if TYPE_CHECKING:

@@ -155,7 +155,7 @@ class _Caller:
         calls = max(1, min(1_000, int(limit_ns / max(call_ns, 1.0))))
         counts = self.native.count_allocations(calls)
         self.pause()
-        per_op = {domain: counts[domain] / calls for domain in _DOMAINS}
+        per_op: dict[str, float] = {domain: counts[domain] / calls for domain in _DOMAINS}
         malloc = counts["malloc"]
         return per_op if malloc is None else per_op | {"malloc": malloc / calls}
 
