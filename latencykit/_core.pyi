@@ -1,6 +1,6 @@
 """Types of the native module, kept true to it by stubtest."""
 
-# --- logger: latencykit.engine.AsyncLogger's native half -------------------------------------------------------
+# --- logger: the native half of latencykit.engine.AsyncLogger
 
 from typing import Never, final
 

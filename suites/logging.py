@@ -1,5 +1,8 @@
 """One log call with three arguments, as the caller feels it."""
 
+import logging
+import logging.handlers
+import queue
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +13,6 @@ import latencykit as lk
 from latencykit.suites.targets import TARGETS
 
 if TYPE_CHECKING:
-    import logging
-
     from latencykit.suite import Operation
 
 ARGUMENTS = ("AAPL", 100, 670.25)
@@ -28,8 +29,6 @@ component = lk.Component(
 
 @component.variant
 def naive() -> "Iterator[Operation]":
-    import logging
-
     with _log_file() as path:
         handler = logging.FileHandler(path)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -39,10 +38,6 @@ def naive() -> "Iterator[Operation]":
 
 @component.variant
 def queue_handler() -> "Iterator[Operation]":
-    import logging
-    import logging.handlers
-    import queue
-
     with _log_file() as path:
         target = logging.FileHandler(path)
         target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -79,9 +74,7 @@ def _log_file() -> Iterator[Path]:
 
 
 @contextmanager
-def _standard_logger(handler: "logging.Handler") -> "Iterator[logging.Logger]":
-    import logging
-
+def _standard_logger(handler: logging.Handler) -> Iterator[logging.Logger]:
     logger = logging.Logger("latencykit.suites.orders", logging.INFO)
     logger.addHandler(handler)
     try:

@@ -1,4 +1,4 @@
-"""The reference engine: the fastest building blocks of a trading-style hot path that can be called from Python."""
+"""The reference engine: fast building blocks of a trading-style hot path, called from Python."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import the home of a public name on its first use (PEP 562), so that importing the engine costs nothing."""
+    """Import the home of a public name on its first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'latencykit.engine' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)

@@ -246,6 +246,7 @@ class LogBackend {
 
   static std::uint64_t next_number() {
     static std::atomic<std::uint64_t> last{0};
+    choose_log_clock();  // Before any record, and before clock_ is made.
     return ++last;
   }
 
@@ -407,9 +408,7 @@ class LogBackend {
   // The ticks up to which every record is visible to whoever looks at the rings after this call.
   std::uint64_t horizon() {
     clock_.sample();
-    const std::uint64_t now = log_ticks();
-    // The rings must be looked at after the clock, not before.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const std::uint64_t now = log_ticks_before_loads();  // The rings must be looked at after the clock.
     return now - clock_.ticks_in(kGraceNs);
   }
 
