@@ -44,10 +44,12 @@ def queue_handler() -> "Iterator[Operation]":
         records: queue.Queue[logging.LogRecord] = queue.Queue()
         listener = logging.handlers.QueueListener(records, target)
         listener.start()
-        with _standard_logger(logging.handlers.QueueHandler(records)) as logger:
-            yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=records.join)
-        listener.stop()
-        target.close()
+        try:
+            with _standard_logger(logging.handlers.QueueHandler(records)) as logger:
+                yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=records.join)
+        finally:
+            listener.stop()
+            target.close()
 
 
 @component.variant
