@@ -1,5 +1,8 @@
 """One log call with three arguments, as the caller feels it."""
 
+import logging
+import logging.handlers
+import queue
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +14,6 @@ import latencykit as lk
 from .targets import TARGETS
 
 if TYPE_CHECKING:
-    import logging
-
     from latencykit.suite import Operation
 
 ARGUMENTS = ("AAPL", 100, 670.25)
@@ -29,8 +30,6 @@ component = lk.Component(
 
 @component.variant
 def naive() -> "Iterator[Operation]":
-    import logging
-
     with _log_file() as path:
         handler = logging.FileHandler(path)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -40,20 +39,18 @@ def naive() -> "Iterator[Operation]":
 
 @component.variant(contrast=True)
 def queue_handler() -> "Iterator[Operation]":
-    import logging
-    import logging.handlers
-    import queue
-
     with _log_file() as path:
         target = logging.FileHandler(path)
         target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         records: queue.Queue[logging.LogRecord] = queue.Queue()
         listener = logging.handlers.QueueListener(records, target)
         listener.start()
-        with _standard_logger(logging.handlers.QueueHandler(records)) as logger:
-            yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=records.join)
-        listener.stop()
-        target.close()
+        try:
+            with _standard_logger(logging.handlers.QueueHandler(records)) as logger:
+                yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=records.join)
+        finally:
+            listener.stop()
+            target.close()
 
 
 @component.variant(contrast=True)
@@ -80,9 +77,7 @@ def _log_file() -> Iterator[Path]:
 
 
 @contextmanager
-def _standard_logger(handler: "logging.Handler") -> "Iterator[logging.Logger]":
-    import logging
-
+def _standard_logger(handler: logging.Handler) -> Iterator[logging.Logger]:
     logger = logging.Logger("latencykit.suites.orders", logging.INFO)
     logger.addHandler(handler)
     try:

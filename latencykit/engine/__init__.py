@@ -1,4 +1,4 @@
-"""The reference engine: the parts of a trading-style hot path, as fast as Python can call them."""
+"""The reference engine: fast building blocks of a trading-style hot path, called from Python."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -43,9 +43,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import the home of a public name on its first use (PEP 562): one part does not load the others."""
-    if name == "indicators":
-        return import_module("latencykit.engine.indicators")
+    """Import the home of a public name on its first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'latencykit.engine' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"latencykit.engine.{_HOMES[name]}"), name)

@@ -24,13 +24,14 @@ _GREATEST_INTERVAL_S: Final = 3600.0
 class AsyncLogger:
     """Log to a file without making the caller wait for formatting or for the file.
 
-    Each call of a log site copies its arguments and a raw time stamp into a ring of the calling thread. One native
-    thread takes the records out of all rings, orders them by time, formats them as ``str.format`` would and
-    appends them to the file in batches, as ``2026-01-02T03:04:05.123456789Z INFO message`` (UTC).
+    Each call of a log site copies its arguments and a raw time stamp into a ring of the calling thread. One
+    native thread takes the records out of all rings, orders them by time, formats them as ``str.format`` does
+    and appends them to the file in batches, as ``2026-01-02T03:04:05.123456789Z INFO message`` (UTC).
 
-    Text goes into the line as it is, newlines included. What is still in the rings when the interpreter exits is
-    written then; a process that is killed loses at most what it logged since the last flush interval.
-    A logger does not survive a fork: in the child every use but `close` raises, and nothing is written twice.
+    Text goes into the line as it is, newlines included. What is still in the rings when the interpreter exits
+    is written then; a process that is killed loses what the backend has not written yet.
+    A logger does not survive a fork: in the child its methods and sites raise InvalidStateError (`close` does
+    nothing), and nothing is written twice.
 
     Args:
         path: The file to append to; it is created if need be.
@@ -68,10 +69,10 @@ class AsyncLogger:
         Make sites once and keep them: the template is parsed here, and never freed before the logger is.
 
         A call copies int, float, str, bytes, bool and None as they are. Any other argument, subclasses and
-        integers beyond 64 bits included, is formatted in the call with ``format()``, which costs as much as it does.
+        integers beyond 64 bits included, is formatted in the call with ``format()``, at its own cost.
         An argument that its placeholder cannot format becomes ``[BAD ARGUMENT: ...]`` in the line.
-        A call raises InvalidTypeError if the number of arguments is wrong, CapacityError if the record is longer
-        than half a ring, and InvalidStateError after `close` and in a forked child.
+        A call raises InvalidTypeError if the number of arguments is wrong, CapacityError if the record is
+        longer than half a ring, and InvalidStateError after `close` and in a forked child.
 
         Args:
             template: Text with ``{}`` placeholders, optionally with a simple format specification as in
@@ -135,11 +136,13 @@ class AsyncLogger:
         return self._native.closed
 
     def __enter__(self) -> Self:
+        """Return the logger, to be closed at the end of the block."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        """Close the logger."""
         self.close()
 
     def _site(self, template: str, level: str, number: int) -> LogSite:
@@ -152,9 +155,9 @@ class AsyncLogger:
 class AsyncLogHandler(logging.Handler):
     """Hand what the standard ``logging`` package logs to an AsyncLogger.
 
-    The message is formatted by ``logging`` on the caller's thread (the arguments may be of any type and the style
-    is its own); what is saved is the wait for the file. The logger adds time and level, so the default format
-    is the bare message, with the traceback if there is one. Closing the handler leaves the logger open.
+    The message is formatted by ``logging`` on the caller's thread (the arguments may be of any type and the
+    style is its own); what is saved is the wait for the file. The logger adds time and level, so the default
+    format is the bare message and a traceback if there is one. Closing the handler leaves the logger open.
 
     Args:
         site: Makes the site of a template, a level's name and its number.

@@ -13,9 +13,10 @@
 //
 // Order
 //   * Records of one thread come out in call order. Across threads they come out by their ticks.
-//   * That is exact if a producer lets no other log between reading the clock and commit(), as under the GIL:
-//     the backend takes only records older than a moment before it looked at the rings. Without such a lock a
-//     producer that is interrupted exactly there for longer than kGraceNs may be overtaken by another thread.
+//   * That is exact if producers take turns from reading the clock to commit(), and a turn changes hands more
+//     slowly than the processor moves a read of the clock about (tens of nanoseconds), as under the GIL: the
+//     backend takes only records older than a moment before it looked at the rings. Without turns, a producer
+//     that is interrupted exactly there for longer than kGraceNs may be overtaken by another thread's record.
 //
 // Failure: write errors are counted by LogFile and handed out by take_error(); a record that cannot be
 // formatted becomes a marked line; lack of memory loses that line and counts it. The thread itself ends with
@@ -246,6 +247,7 @@ class LogBackend {
 
   static std::uint64_t next_number() {
     static std::atomic<std::uint64_t> last{0};
+    choose_log_clock();  // Before any record, and before clock_ is made.
     return ++last;
   }
 
@@ -407,9 +409,7 @@ class LogBackend {
   // The ticks up to which every record is visible to whoever looks at the rings after this call.
   std::uint64_t horizon() {
     clock_.sample();
-    const std::uint64_t now = log_ticks();
-    // The rings must be looked at after the clock, not before.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const std::uint64_t now = log_ticks_before_loads();  // The rings must be looked at after the clock.
     return now - clock_.ticks_in(kGraceNs);
   }
 

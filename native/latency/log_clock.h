@@ -1,8 +1,8 @@
 // The clock of log records: raw ticks on the caller, turned into wall time by the backend.
 //
 // Promises
-//   * log_ticks() is one instruction where there is a TSC and CLOCK_MONOTONIC otherwise. It is not fenced: a
-//   read
+//   * log_ticks() is one instruction where the TSC is invariant and CLOCK_MONOTONIC elsewhere. It is not
+//   fenced: a read
 //     may move by some tens of nanoseconds against its neighbours, which the backend's merge allows for.
 //   * WallClock needs no calibration pause. It pairs ticks with CLOCK_MONOTONIC at every wake-up of the
 //   backend
@@ -14,11 +14,11 @@
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <limits>
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
+
+#include "latency/tsc_clock.h"
 
 namespace latencykit {
 
@@ -28,16 +28,26 @@ inline std::int64_t clock_ns(clockid_t clock) {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+// Set by choose_log_clock() before the first record; the same for the whole process, so relaxed is enough.
+inline std::atomic<bool> log_ticks_are_tsc{false};
+
+inline void choose_log_clock() {
+  static const bool tsc = TscClock::chosen_source() == ClockSource::tsc;
+  log_ticks_are_tsc.store(tsc, std::memory_order_relaxed);
+}
+
 inline std::uint64_t log_ticks() {
-#if defined(__x86_64__)
-  return __rdtsc();
-#else
-  return static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC));
-#endif
+  return log_ticks_are_tsc.load(std::memory_order_relaxed) ? TscTicks::read() : MonotonicTicks::read();
+}
+
+// Fenced: no load that comes after it in the program is done before it.
+inline std::uint64_t log_ticks_before_loads() {
+  return log_ticks_are_tsc.load(std::memory_order_relaxed) ? TscTicks::begin() : MonotonicTicks::begin();
 }
 
 class WallClock {
  public:
+  // After choose_log_clock().
   WallClock() : base_(take_pair()), middle_(base_), latest_(base_), offset_(take_offset()) {}
 
   // Takes a new pair; to be called before a batch is converted.

@@ -26,6 +26,7 @@ class TextBuffer {
   void added(std::size_t bytes) { size_ += bytes; }
 
   void append(std::string_view text) {
+    if (text.empty()) return;  // Then it may have no address.
     std::memcpy(room(text.size()), text.data(), text.size());
     size_ += text.size();
   }

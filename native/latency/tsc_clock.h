@@ -146,6 +146,13 @@ class TscClock {
     publish({second.ticks, second.ns, rate_between(first, second)});
   }
 
+  // What instance() uses, without the calibration that making it costs.
+  static ClockSource chosen_source() {
+    const char* forced = std::getenv("LATENCYKIT_CLOCK");
+    if (forced != nullptr && std::strcmp(forced, "monotonic") == 0) return ClockSource::monotonic;
+    return cpu_has_invariant_tsc() ? ClockSource::tsc : ClockSource::monotonic;
+  }
+
   ClockSource source() const { return source_; }
 
   uint64_t ticks() const { return source_ == ClockSource::tsc ? TscTicks::read() : monotonic_ns(); }
@@ -208,11 +215,6 @@ class TscClock {
   struct Calibration {
     uint64_t base_ticks, base_ns, rate;
   };
-
-  static ClockSource chosen_source() {
-    if (forced()) return ClockSource::monotonic;
-    return cpu_has_invariant_tsc() ? ClockSource::tsc : ClockSource::monotonic;
-  }
 
   static uint64_t to_ns(const Calibration& c, uint64_t ticks) {
     // A reader on another CPU may be a few ticks behind the base; time then stands still rather than wrap.

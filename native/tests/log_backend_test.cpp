@@ -1,0 +1,357 @@
+#include "latency/log_backend.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/check.h"
+
+namespace latencykit {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+// A log file of its own for each test, gone afterwards.
+class TemporaryFile {
+ public:
+  TemporaryFile() {
+    char name[] = "/tmp/latencykit-log-XXXXXX";
+    ::close(::mkstemp(name));
+    path_ = name;
+  }
+  ~TemporaryFile() { ::unlink(path_.c_str()); }
+  const std::string& path() const { return path_; }
+  std::vector<std::string> lines() const {
+    std::ifstream in(path_);
+    std::vector<std::string> all;
+    for (std::string line; std::getline(in, line);) all.push_back(line);
+    return all;
+  }
+
+ private:
+  std::string path_;
+};
+
+LogBackend::Options options(const std::string& path, std::size_t ring_bytes = 1 << 16,
+                            nanoseconds interval = milliseconds(1)) {
+  return {path, ring_bytes, interval};
+}
+
+LogArgument integer(std::int64_t value) {
+  LogArgument argument{};
+  argument.tag = LogTag::kInteger;
+  argument.integer = value;
+  return argument;
+}
+
+bool try_log(LogBackend& backend, std::uint32_t site, std::int64_t a, std::int64_t b) {
+  const LogArgument arguments[2] = {integer(a), integer(b)};
+  const std::size_t bytes = record_bytes(arguments, 2);
+  LogRing& ring = backend.ring_of_this_thread();
+  char* room = ring.reserve(bytes);
+  if (room == nullptr) return false;
+  write_record(room, bytes, site, log_ticks(), arguments, 2);
+  ring.commit(bytes);
+  return true;
+}
+
+void log(LogBackend& backend, std::uint32_t site, std::int64_t a, std::int64_t b) {
+  while (!try_log(backend, site, a, b)) {
+    backend.wait_for_room(backend.ring_of_this_thread(), 48, seconds(1));
+  }
+}
+
+void await(LogBackend& backend, bool to_device) {
+  const std::uint64_t ticket = backend.request(to_device);
+  while (!backend.wait(ticket, seconds(1))) {
+  }
+}
+
+std::uint32_t pair_site(LogBackend& backend) { return backend.add_site({"INFO", parse_template("{} {}")}); }
+
+void lines_have_time_level_and_message() {
+  TemporaryFile file;
+  {
+    LogBackend backend(open_log(file.path().c_str()), options(file.path()));
+    const std::uint32_t site = pair_site(backend);
+    log(backend, site, 1, 2);
+    await(backend, true);
+    CHECK(backend.written() == 1);
+    CHECK(file.lines().size() == 1);
+    log(backend, backend.add_site({"ERROR", parse_template("late {} {}")}), 3, 4);
+  }
+  const auto lines = file.lines();
+  CHECK(lines.size() == 2);
+  CHECK(lines[0].substr(30) == " INFO 1 2");
+  CHECK(lines[1].substr(30) == " ERROR late 3 4");
+  CHECK(lines[0].substr(0, 30) <= lines[1].substr(0, 30));
+}
+
+// A request is served at once, however long the interval is.
+void requests_do_not_wait_for_the_interval() {
+  TemporaryFile file;
+  LogBackend backend(open_log(file.path().c_str()), options(file.path(), 1 << 16, std::chrono::hours(1)));
+  log(backend, pair_site(backend), 1, 2);
+  await(backend, false);
+  CHECK(file.lines().size() == 1);
+}
+
+// A few laps of the smallest ring from several threads at once, each with a lot more than fits.
+void threads_lose_nothing_and_keep_their_order() {
+  constexpr int threads = 4, each = 20'000;
+  TemporaryFile file;
+  {
+    LogBackend backend(open_log(file.path().c_str()), options(file.path(), 4096));
+    const std::uint32_t site = pair_site(backend);
+    std::vector<std::thread> all;
+    for (int t = 0; t < threads; ++t) {
+      all.emplace_back([&backend, site, t] {
+        for (int i = 0; i < each; ++i) log(backend, site, t, i);
+      });
+    }
+    for (auto& thread : all) thread.join();
+    await(backend, false);
+    CHECK(backend.written() == threads * each);
+    CHECK(backend.dropped() == 0);
+  }
+  std::map<int, int> next;
+  std::string last;
+  for (const std::string& line : file.lines()) {
+    int thread, number;
+    CHECK(std::sscanf(line.c_str() + 30, " INFO %d %d", &thread, &number) == 2);
+    CHECK(next[thread]++ == number);
+    CHECK(line.substr(0, 30) >= last);
+    last = line.substr(0, 30);
+  }
+  for (int t = 0; t < threads; ++t) CHECK(next[t] == each);
+}
+
+// Where producers exclude each other from the clock to the commit, as the GIL makes them, the file has the
+// order of the commits. They take turns here; the backend looks at the rings without a pause, or only at the
+// end.
+void order_across_threads_is_exact_under_a_lock(nanoseconds interval) {
+  constexpr int threads = 3, rounds = 3'000;
+  TemporaryFile file;
+  std::atomic<int> turn{0};
+  {
+    LogBackend backend(open_log(file.path().c_str()), options(file.path(), 1 << 20, interval));
+    const std::uint32_t site = pair_site(backend);
+    std::vector<std::thread> all;
+    for (int t = 0; t < threads; ++t) {
+      all.emplace_back([&, t] {
+        for (int i = 0; i < rounds; ++i) {
+          const int mine = i * threads + t;
+          while (turn.load(std::memory_order_acquire) != mine) std::this_thread::yield();
+          // Nothing but a fence keeps the processor from reading the clock before it has seen the turn. The
+          // GIL changes hands by a system call.
+          log_ticks_before_loads();
+          log(backend, site, mine, t);
+          turn.store(mine + 1, std::memory_order_release);
+        }
+      });
+    }
+    for (auto& thread : all) thread.join();
+  }
+  long long expected = 0;
+  for (const std::string& line : file.lines()) {
+    long long number;
+    CHECK(std::sscanf(line.c_str() + 30, " INFO %lld", &number) == 1);
+    CHECK(number == expected++);
+  }
+  CHECK(expected == threads * rounds);
+}
+
+// Threads that come and go: everything is written, and their rings serve the next ones.
+void rings_of_ended_threads_are_drained_and_used_again() {
+  TemporaryFile file;
+  LogBackend backend(open_log(file.path().c_str()), options(file.path()));
+  const std::uint32_t site = pair_site(backend);
+  std::vector<LogRing*> rings;
+  for (int t = 0; t < 50; ++t) {
+    std::thread([&] {
+      log(backend, site, t, 0);
+      rings.push_back(&backend.ring_of_this_thread());
+    }).join();
+    await(backend, false);
+  }
+  std::sort(rings.begin(), rings.end());
+  CHECK(std::unique(rings.begin(), rings.end()) - rings.begin() <= 2);
+  CHECK(backend.written() == 50);
+}
+
+void many_loggers_in_one_thread_keep_their_rings_apart() {
+  TemporaryFile files[6];
+  std::vector<std::unique_ptr<LogBackend>> backends;
+  for (auto& file : files) {
+    backends.push_back(
+        std::make_unique<LogBackend>(open_log(file.path().c_str()), options(file.path(), 4096)));
+    pair_site(*backends.back());
+  }
+  for (int round = 0; round < 10; ++round) {
+    for (int i = 0; i < 6; ++i) log(*backends[static_cast<std::size_t>(i)], 0, i, round);
+  }
+  backends.clear();
+  for (int i = 0; i < 6; ++i) {
+    const auto lines = files[i].lines();
+    CHECK(lines.size() == 10);
+    for (int round = 0; round < 10; ++round) {
+      CHECK(lines[static_cast<std::size_t>(round)].substr(30) ==
+            " INFO " + std::to_string(i) + " " + std::to_string(round));
+    }
+  }
+}
+
+void drops_are_counted_and_told() {
+  TemporaryFile file;
+  std::uint64_t kept = 0;
+  {
+    LogBackend backend(open_log(file.path().c_str()), options(file.path(), 4096, std::chrono::hours(1)));
+    const std::uint32_t site = pair_site(backend);
+    // The half-full hook may wake the backend at any moment, so how many fit is not known.
+    for (int i = 0; i < 100'000; ++i) {
+      if (try_log(backend, site, i, 0)) {
+        ++kept;
+      } else {
+        backend.ring_of_this_thread().count_dropped();
+      }
+    }
+    await(backend, false);
+    CHECK(backend.dropped() == 100'000 - kept);
+    CHECK(backend.written() == kept);
+    CHECK(backend.dropped() > 0);
+  }
+  std::uint64_t told = 0, records = 0;
+  for (const std::string& line : file.lines()) {
+    unsigned long long count;
+    if (std::sscanf(line.c_str() + 30, " WARNING latencykit: %llu record", &count) == 1) {
+      CHECK(line.find("dropped because the ring was full") != line.npos);
+      told += count;
+    } else {
+      ++records;
+    }
+  }
+  CHECK(told == 100'000 - kept);
+  CHECK(records == kept);
+}
+
+void drops_of_ended_threads_stay_counted() {
+  TemporaryFile file;
+  LogBackend backend(open_log(file.path().c_str()), options(file.path()));
+  for (int t = 0; t < 3; ++t) {
+    std::thread([&] { backend.ring_of_this_thread().count_dropped(); }).join();
+    await(backend, false);
+  }
+  CHECK(backend.dropped() == 3);
+  backend.close();
+  CHECK(backend.dropped() == 3);
+}
+
+void a_full_device_is_reported_and_survived() {
+  const int fd = open_log("/dev/full");
+  if (fd < 0) return;
+  LogBackend backend(fd, options("/dev/full"));
+  const std::uint32_t site = pair_site(backend);
+  for (int i = 0; i < 10; ++i) log(backend, site, i, 0);
+  await(backend, true);
+  LogFileError error = backend.take_error();
+  CHECK(error.number == ENOSPC && error.lost_lines == 10);
+  CHECK(backend.lost() == 10 && backend.written() == 0);
+  CHECK(backend.take_error().number == 0);
+  log(backend, site, 11, 0);
+  await(backend, true);
+  CHECK(backend.take_error().lost_lines == 1);
+}
+
+// A limit on the file's size stands for a device that is full in the middle of a line and recovers.
+void a_torn_line_is_ended_and_the_loss_told() {
+  TemporaryFile file;
+  LogFile log_file(open_log(file.path().c_str()));
+  rlimit before;
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{15, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  for (const char* line : {"0123456789", "abcdefghij", "lost"}) {
+    log_file.text().append(line);
+    log_file.end_line();
+  }
+  log_file.write_out();
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  CHECK(log_file.written() == 1 && log_file.lost() == 2 && log_file.unannounced() == 2);
+  log_file.text().append("after");
+  log_file.end_line();
+  log_file.text().append("notice");
+  log_file.end_notice();
+  log_file.announcing();
+  log_file.write_out();
+  CHECK(log_file.written() == 2 && log_file.unannounced() == 0);
+  CHECK(log_file.take_error().number == EFBIG);
+  const std::vector<std::string> expected{"0123456789", "abcd", "after", "notice"};
+  CHECK(file.lines() == expected);
+}
+
+void closing_wakes_a_waiting_producer() {
+  TemporaryFile file;
+  LogBackend backend(open_log(file.path().c_str()), options(file.path(), 4096));
+  LogRing full(4096);
+  while (char* room = full.reserve(64)) {
+    std::memset(room, 0, 64);
+    full.commit(64);
+  }
+  std::atomic<bool> waiting{false};
+  std::thread producer([&] {
+    waiting = true;
+    while (backend.is_open()) backend.wait_for_room(full, 64, std::chrono::hours(1));
+  });
+  while (!waiting) std::this_thread::yield();
+  backend.close();
+  producer.join();
+  backend.close();
+}
+
+void times_follow_the_wall_clock() {
+  choose_log_clock();
+  WallClock clock;
+  std::int64_t last = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const std::int64_t sampled = clock_ns(CLOCK_REALTIME);
+    clock.sample();
+    const std::int64_t before = clock_ns(CLOCK_REALTIME);
+    const std::uint64_t ticks = log_ticks();
+    const std::int64_t after = clock_ns(CLOCK_REALTIME);
+    const std::int64_t got = clock.unix_ns(ticks);
+    CHECK(got >= last);
+    last = got;
+    // The first pairs lie microseconds apart, so their line may be some percent off over what follows.
+    const std::int64_t doubt = 100'000 + (after - sampled) / 5;
+    CHECK(got > before - doubt && got < after + doubt);
+  }
+}
+
+}  // namespace
+}  // namespace latencykit
+
+int main() {
+  using namespace latencykit;
+  lines_have_time_level_and_message();
+  requests_do_not_wait_for_the_interval();
+  threads_lose_nothing_and_keep_their_order();
+  order_across_threads_is_exact_under_a_lock(nanoseconds(1));
+  order_across_threads_is_exact_under_a_lock(std::chrono::hours(1));
+  rings_of_ended_threads_are_drained_and_used_again();
+  many_loggers_in_one_thread_keep_their_rings_apart();
+  drops_are_counted_and_told();
+  drops_of_ended_threads_stay_counted();
+  a_full_device_is_reported_and_survived();
+  a_torn_line_is_ended_and_the_loss_told();
+  closing_wakes_a_waiting_producer();
+  times_follow_the_wall_clock();
+}
