@@ -34,11 +34,7 @@ def maybe(choices):
 specs = st.builds(
     "".join,
     st.tuples(
-        maybe(
-            st.builds(
-                lambda fill, align: fill + align, maybe(st.sampled_from("*0 x<")), st.sampled_from("<>^=")
-            )
-        ),
+        maybe(st.builds(lambda fill, align: fill + align, maybe(st.sampled_from("*0 x<")), st.sampled_from("<>^="))),
         maybe(st.sampled_from("+- ")),
         maybe(st.just("#")),
         maybe(st.just("0")),
@@ -74,9 +70,7 @@ def log(tmp_path_factory):
     made.close()
 
 
-same_log = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=1500
-)
+same_log = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=1500)
 
 
 @same_log
@@ -127,11 +121,7 @@ def test_every_precision_is_rounded_as_python_rounds(log, value, precision, kind
 
 
 @same_log
-@given(
-    parts=st.lists(
-        st.tuples(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), values), max_size=8
-    )
-)
+@given(parts=st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), values), max_size=8))
 def test_whole_templates(log, parts):
     template = "".join(text.replace("{", "{{").replace("}", "}}") + "{}" for text, _ in parts)
     arguments = [value for _, value in parts]
