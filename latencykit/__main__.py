@@ -13,7 +13,10 @@ from latencykit import __version__
 from latencykit.commands.failures import INTERRUPTED, WRONG, explain
 
 # The help of all commands is printed from here, so that it costs no import of any of them.
-COMMANDS = {"bench": "Measure components, naive against optimised, and judge them against their targets."}
+COMMANDS = {
+    "bench": "Measure components, naive against optimised, and judge them against their targets.",
+    "selftest": "Hold the tool's figures against operations of known cost.",
+}
 
 
 class LazyGroup(click.Group):

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, Never, Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
-# --- logger: the native half of latencykit.engine.AsyncLogger
 
+# --- logger: the native half of latencykit.engine.AsyncLogger
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
