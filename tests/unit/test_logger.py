@@ -269,9 +269,7 @@ def test_a_wrong_template_raises(path, template):
         logger.site(template)
 
 
-@pytest.mark.parametrize(
-    "template", ["{0}", "{name}", "{!r}", "{:{}}", "{:n}", "{:c}", "{:é>5}", "{:9999}", "{}" * 65]
-)
+@pytest.mark.parametrize("template", ["{0}", "{name}", "{!r}", "{:{}}", "{:n}", "{:c}", "{:é>5}", "{:9999}", "{}" * 65])
 def test_an_unsupported_template_raises(path, template):
     with AsyncLogger(path) as logger, pytest.raises(UnsupportedError, match="log template"):
         logger.site(template)
@@ -488,9 +486,7 @@ def test_two_threads_write_everything_in_order(path):
     written = lines(path)
     assert len(written) == 2 * each
     for name in "ab":
-        assert [message for _, _, message in written if message[0] == name] == [
-            f"{name} {i}" for i in range(each)
-        ]
+        assert [message for _, _, message in written if message[0] == name] == [f"{name} {i}" for i in range(each)]
     times = [stamp for stamp, _, _ in written]
     assert times == sorted(times)
 
