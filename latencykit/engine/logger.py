@@ -176,10 +176,6 @@ class AsyncLogHandler(logging.Handler):
         self._flush_logger = flush_logger
         self._is_closed = is_closed
 
-    def createLock(self) -> None:  # noqa: N802 - the name is logging's
-        """Do without a lock: every thread has a ring of its own."""
-        self.lock = None
-
     def emit(self, record: logging.LogRecord) -> None:
         """Format the record's message and log it."""
         try:
