@@ -43,7 +43,9 @@ def main() -> None:
     cpu = choose_cpu(None)
     if cpu is None:
         sys.exit("this system cannot pin threads; the experiment needs a competitor on the same CPU")
-    print(f"CPU {cpu} of {os.uname().nodename}; {TRIALS} pairs a row; median (worst) ratio to the same work without competitor\n")  # noqa: T201
+    print(
+        f"CPU {cpu} of {os.uname().nodename}; {TRIALS} pairs a row; median (worst) ratio to the same work without competitor\n"
+    )  # noqa: T201
     print(
         "| work | competitor | time lost: median (range) | p50 median (worst) | p99 median (worst) | p99.9 median (worst) |"
     )  # noqa: T201

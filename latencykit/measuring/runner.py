@@ -56,7 +56,8 @@ def _run_child(task: Task) -> Iterator[events.Event]:
     """Yield a child's events; if it ends early, also the failure of the operation that it was at."""
     reading, writing = os.pipe()
     child = subprocess.Popen(  # noqa: S603 - our own interpreter on our own module
-        [sys.executable, "-m", "latencykit.measuring.child", str(writing), msgspec.json.encode(task).decode()],
+        # -P: the working folder may hold a source tree of ours, which is not what the parent runs.
+        [sys.executable, "-P", "-m", "latencykit.measuring.child", str(writing), msgspec.json.encode(task).decode()],
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
         pass_fds=(writing,),
