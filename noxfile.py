@@ -61,7 +61,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types: mypy strict, and the stub against the native module."""
-    install(session, "types", "test")
+    install(session, "types", "test", "nox")
     session.run("mypy")
     session.run("stubtest", "latencykit._core")
 

@@ -44,16 +44,15 @@ def main() -> None:
     if cpu is None:
         sys.exit("this system cannot pin threads; the experiment needs a competitor on the same CPU")
     print(
-        f"CPU {cpu} of {os.uname().nodename}; {TRIALS} pairs a row; median (worst) ratio to the same work without competitor\n"
-    )  # noqa: T201
-    print(
-        "| work | competitor | time lost: median (range) | p50 median (worst) | p99 median (worst) | p99.9 median (worst) |"
-    )  # noqa: T201
-    print("|---|---|---|---|---|---|")  # noqa: T201
+        f"CPU {cpu} of {os.uname().nodename}; {TRIALS} pairs a row; "
+        "median (worst) ratio to the same work without competitor\n"
+    )
+    print("| work | competitor | time lost: median (range) | p50 | p99 | p99.9 |")
+    print("|---|---|---|---|---|---|")
     for length in LENGTHS:
         for share in SHARES:
             trials = [trial(length, share, cpu) for _ in range(TRIALS)]
-            print(row(length, share, trials), flush=True)  # noqa: T201
+            print(row(length, share, trials), flush=True)
 
 
 def trial(length: int, share: float, cpu: int) -> Trial:

@@ -1,5 +1,6 @@
 import ctypes
 import gc
+import itertools
 import subprocess
 import sys
 import threading
@@ -338,8 +339,9 @@ def test_nothing_leaks():
         gc.collect()
         return sys.getallocatedblocks()
 
-    before = blocks_after(30)
-    assert blocks_after(200) - before < 50
+    # A leak grows with every round; caches that fill, in the interpreter or in pytest, stop.
+    rounds = [blocks_after(200) for _ in range(6)]
+    assert min(after - before for before, after in itertools.pairwise(rounds)) < 50
 
 
 def test_the_type_is_final_and_takes_no_arguments():
