@@ -10,7 +10,9 @@
 //   steps.
 // - Readers take a sequence lock: no writer waits for a reader, a reader retries while a writer publishes.
 // All
-//   fields are atomics, relaxed inside the lock; the fences are where the algorithm needs them.
+//   fields are atomics, with acquire and release where the algorithm needs them.
+// - now_ns() fences its read of the counter: an unfenced one may be done before a load that precedes it, and
+//   was seen microseconds behind a time that another thread had published. ticks() is not fenced.
 // - Where the counter is not invariant (its rate changes or stops with power states), or the processor is not
 //   x86-64, the source is CLOCK_MONOTONIC and one tick is one nanosecond. Callers ask source() and say so.
 // - The first use spins for 10 ms to calibrate; nothing happens at load time.
@@ -161,8 +163,7 @@ class TscClock {
     for (;;) {
       const uint64_t before = sequence_.load(std::memory_order_acquire);
       const Calibration c = load();
-      const uint64_t now = ticks();
-      std::atomic_thread_fence(std::memory_order_acquire);
+      const uint64_t now = fenced_ticks();
       if (before == sequence_.load(std::memory_order_relaxed) && before % 2 == 0) return to_ns(c, now);
     }
   }
@@ -170,8 +171,7 @@ class TscClock {
   double ns_per_tick() const {
     for (;;) {
       const uint64_t before = sequence_.load(std::memory_order_acquire);
-      const uint64_t rate = measured_rate_.load(std::memory_order_relaxed);
-      std::atomic_thread_fence(std::memory_order_acquire);
+      const uint64_t rate = measured_rate_.load(std::memory_order_acquire);
       if (before == sequence_.load(std::memory_order_relaxed) && before % 2 == 0) {
         return static_cast<double>(rate) / static_cast<double>(kUnit);
       }
@@ -243,16 +243,23 @@ class TscClock {
     return best;
   }
 
-  Calibration load() const {
-    return {base_ticks_.load(std::memory_order_relaxed), base_ns_.load(std::memory_order_relaxed),
-            rate_.load(std::memory_order_relaxed)};
+  // Not done before the loads ahead of it, nor after those behind it.
+  uint64_t fenced_ticks() const {
+    return source_ == ClockSource::tsc ? TscTicks::begin() : MonotonicTicks::begin();
   }
 
+  // Acquire: the sequence is looked at again after them. A reader that sees a new field sees an odd sequence.
+  Calibration load() const {
+    return {base_ticks_.load(std::memory_order_acquire), base_ns_.load(std::memory_order_acquire),
+            rate_.load(std::memory_order_acquire)};
+  }
+
+  // Release: the sequence turned odd before them.
   void store(const Calibration& c, uint64_t measured) {
-    base_ticks_.store(c.base_ticks, std::memory_order_relaxed);
-    base_ns_.store(c.base_ns, std::memory_order_relaxed);
-    rate_.store(c.rate, std::memory_order_relaxed);
-    measured_rate_.store(measured, std::memory_order_relaxed);
+    base_ticks_.store(c.base_ticks, std::memory_order_release);
+    base_ns_.store(c.base_ns, std::memory_order_release);
+    rate_.store(c.rate, std::memory_order_release);
+    measured_rate_.store(measured, std::memory_order_release);
   }
 
   void publish(const Calibration& c) { store(c, c.rate); }
@@ -260,9 +267,8 @@ class TscClock {
   // The base is read after the sequence turned odd: every reader that used the old calibration read its ticks
   // before that, so the new one starts at or above all that was ever returned.
   void publish_continuing(const Calibration& old, uint64_t rate, double steer) {
-    sequence_.fetch_add(1, std::memory_order_acq_rel);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    const uint64_t now = ticks();
+    sequence_.fetch_add(1, std::memory_order_seq_cst);  // On x86-64 a full barrier, which the read waits for.
+    const uint64_t now = fenced_ticks();
     const uint64_t steered = static_cast<uint64_t>(std::llround(static_cast<double>(rate) * (1.0 + steer)));
     store({now, to_ns(old, now) + 1, steered}, rate);
     sequence_.fetch_add(1, std::memory_order_release);
