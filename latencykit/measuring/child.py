@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import GeneratorType
 from typing import Any
@@ -23,7 +23,7 @@ from latencykit.measuring.loading import describe, find
 from latencykit.measuring.meter import read_meter
 from latencykit.measuring.sampling import Subject, measure_operation
 from latencykit.measuring.task import Task, Wanted
-from latencykit.model import Failure, operation_name
+from latencykit.model import Failure, Samples, operation_name
 from latencykit.suite import Component, Operation, as_operation, use_ticks
 
 Emit = Callable[[events.Event], None]
@@ -102,9 +102,19 @@ def _run_operation(component: Component, wanted: Wanted, task: Task, emit: Emit)
     except Stopped:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a suite raises is reported, and the rest goes on
-        emit(_failed(component.name, wanted, error))
+        variant = component.variants.get(wanted.variant)
+        lacking = isinstance(error, ModuleNotFoundError) and variant is not None and variant.peer is not None
+        emit(_failed(component.name, wanted, error, skipped=lacking))
     else:
         emit(events.OperationFinished(name, samples))
+        _tell_coverage(name, samples, task, emit)
+
+
+def _tell_coverage(name: str, samples: Sequence[Samples], task: Task, emit: Emit) -> None:
+    """Tell if the time was too short for every row of the user's own data."""
+    rows, calls = samples[0].input_rows, sum(sample.count for sample in samples)
+    if task.ticks is not None and calls < rows:
+        emit(events.Notice(f"{name} had time for {calls:,} of its {rows:,} rows of input; --rigorous gives it more"))
 
 
 @contextmanager
@@ -124,9 +134,9 @@ def prepared(setup: Callable[..., Any], parameters: dict[str, Any]) -> Iterator[
         made.close()
 
 
-def _failed(component: str, wanted: Wanted, error: BaseException) -> events.OperationFailed:
+def _failed(component: str, wanted: Wanted, error: BaseException, *, skipped: bool = False) -> events.OperationFailed:
     detail = "".join(traceback.format_exception(error))
-    failure = Failure(component, wanted.variant, wanted.parameters, _reason(error), detail)
+    failure = Failure(component, wanted.variant, wanted.parameters, _reason(error), detail, skipped)
     return events.OperationFailed(operation_name(component, wanted.variant, wanted.parameters), failure)
 
 

@@ -211,7 +211,7 @@ def test_stopping_early_ends_the_child_and_cleans_up(tmp_path):
     for event in told:
         if isinstance(event, events.OperationStarted):
             break
-    wait_for(lambda: (tmp_path / "notes").exists())
+    wait_for((tmp_path / "notes").exists)
     told.close()
     assert (tmp_path / "notes").read_text().split() == ["set", "up", "cleaned"]
     assert not psutil.Process().children()
