@@ -72,6 +72,7 @@ class Samples(msgspec.Struct, frozen=True):
 
     ``batch_ns`` holds the gross duration of each batch of ``batch_size`` calls (batched mode only);
     ``histogram`` holds the gross durations of single calls (per-call) or of whole batches (batched).
+    ``input_rows`` is how many rows of arguments the calls take in turn.
     """
 
     component: str
@@ -87,6 +88,7 @@ class Samples(msgspec.Struct, frozen=True):
     allocations_per_op: float | None = None
     allocations: dict[str, float] = {}
     gc: str = "off"
+    input_rows: int = 1
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +102,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     corrected: bool = False
     count: int
     batch_size: int = 1
+    input_rows: int = 1
     gc: str = "off"
     floor_ns: float
     resolution_ns: float
@@ -125,13 +128,17 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An operation that could not be measured, and why, in a sentence."""
+    """An operation that could not be measured, and why, in a sentence.
+
+    A peer whose package is not installed is only `skipped`.
+    """
 
     component: str
     variant: str
     parameters: dict[str, Any]
     reason: str
     detail: str = ""
+    skipped: bool = False
 
 
 class Cpu(msgspec.Struct, frozen=True, kw_only=True):

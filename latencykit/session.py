@@ -11,8 +11,10 @@ import msgspec
 
 from latencykit.analysis.summaries import Summary, summarise, with_speedups
 from latencykit.analysis.verdicts import judge_machine, judge_target
+from latencykit.engine.feeds import read_ticks
 from latencykit.errors import UnsupportedError
 from latencykit.hardware import detect
+from latencykit.hardware.clock import measured_clock
 from latencykit.measuring import events
 from latencykit.measuring.conditions import choose_cpu, collector, pinned
 from latencykit.measuring.effort import Level, effort_for
@@ -21,7 +23,7 @@ from latencykit.measuring.meter import read_meter
 from latencykit.measuring.runner import run_component
 from latencykit.measuring.sampling import Subject, measure_operation
 from latencykit.measuring.statements import statement_operation
-from latencykit.model import Environment, Failure, MeterReading, Result, Run, Samples, Validity
+from latencykit.model import Clock, Failure, MeterReading, Result, Run, Samples, Validity
 from latencykit.suite import Component, GcPolicy, as_operation
 
 __all__ = ["Measurement", "Plan", "bench", "measure", "select"]
@@ -74,10 +76,13 @@ def bench(sources: Sequence[Source], plan: Plan, observe: Observe, argv: Sequenc
     Raises:
         UsageError: The CPU is not ours to pin.
         UnsupportedError: There is no usable clock.
+        DataError: The market data cannot be read.
     """
     cpu = choose_cpu(plan.cpu)
     environment = detect(Path(tempfile.gettempdir()))
-    _check_clock(environment)
+    _check_clock(environment.clock)
+    if plan.ticks is not None:
+        read_ticks(plan.ticks)  # before minutes are spent on what does not need it
     started = dt.datetime.now(dt.UTC)
     effort = effort_for(plan.level, sum(source.operations for source in sources))
     collected, complete = _Collected(), True
@@ -101,8 +106,7 @@ def bench(sources: Sequence[Source], plan: Plan, observe: Observe, argv: Sequenc
     )
 
 
-def _check_clock(environment: Environment) -> None:
-    clock = environment.clock
+def _check_clock(clock: Clock) -> None:
     if clock.source != "tsc" and not clock.forced:
         raise UnsupportedError(
             "this CPU has no invariant time-stamp counter to measure with; set LATENCYKIT_CLOCK=monotonic "
@@ -168,7 +172,9 @@ def measure(
     Raises:
         UsageError: The statement cannot be compiled, or the CPU is not ours to pin.
         InvalidTypeError: The operation is neither callable nor text.
+        UnsupportedError: There is no usable clock.
     """
+    _check_clock(measured_clock())
     prepared = statement_operation(operation, setup) if isinstance(operation, str) else as_operation(operation)
     effort, chosen = effort_for(level, 1), choose_cpu(cpu)
     before = read_meter(chosen, effort.meter_ns)

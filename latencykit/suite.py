@@ -104,7 +104,9 @@ class Component:
         doc: One line on what one operation is.
 
     Raises:
-        InvalidValueError: The name is empty or contains one of ``/[]``.
+        InvalidValueError: The name or a parameter's name is empty or holds one of ``/[] ,=``, or a parameter has no
+            values.
+        InvalidTypeError: A parameter's values are not a sequence of int, float, str or bool.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Component:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        self.parameters = {key: _checked_values(key, values) for key, values in self.parameters.items()}
 
     @overload
     def variant(self, function: F, /) -> F: ...
@@ -196,6 +199,23 @@ def market() -> "Ticks":
     from latencykit.engine.feeds import read_ticks, synthetic_market
 
     return synthetic_market() if _ticks_path is None else read_ticks(_ticks_path)
+
+
+def _checked_values(key: str, values: object) -> tuple[Parameter, ...]:
+    _check_name(key)
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InvalidTypeError(f"parameter {key!r} is {values!r}; give a list of the values to measure")
+    kept = tuple(values)
+    if not kept:
+        raise InvalidValueError(f"parameter {key!r} has no values; give a list of the values to measure")
+    for value in kept:
+        # A child process gets the value as JSON, and a report shows it.
+        if type(value) not in (int, float, str, bool):
+            kind = type(value).__name__
+            raise InvalidTypeError(
+                f"parameter {key!r} has the value {value!r} of type {kind}; use int, float, str or bool"
+            )
+    return kept
 
 
 def _check_name(name: str) -> None:

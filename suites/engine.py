@@ -1,10 +1,8 @@
 """The engine: one tick through indicators, signal and order to the log, in plain Python and composed."""
 
 import logging
-import os
 import queue
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import latencykit as lk
 
+from ._logs import bounded, log_file
 from .signals import NaiveDetector
 from .targets import TARGETS
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 FAST, SLOW = 12, 26
 WINDOW = 250  # so many prices that their EMA has forgotten where it began: (1 - 2/27)**250 is 4e-9
 SYMBOL_ID, QUANTITY = 1, 100
-LARGEST_LOG = 64 << 20
 
 engine = lk.Component(
     "engine",
@@ -34,23 +32,20 @@ engine = lk.Component(
 
 @engine.variant
 def naive() -> "Iterator[Operation]":
-    with tempfile.TemporaryDirectory(prefix="latencykit-") as folder:
-        log = Path(folder, "naive.log")
-        with closing(NaivePipeline(log)) as pipeline:
-            yield lk.replay(pipeline.on_tick, lk.market().rows(), between=_bounded(log))
+    with log_file() as log, closing(NaivePipeline(log)) as pipeline:
+        yield lk.replay(pipeline.on_tick, lk.market().rows(), between=bounded(log))
 
 
 @engine.variant(name="engine")
 def composed() -> "Iterator[Operation]":
     from latencykit.engine import Engine, EngineConfig
 
-    with tempfile.TemporaryDirectory(prefix="latencykit-") as folder:
-        log = Path(folder, "engine.log")
+    with log_file() as log:
         config = EngineConfig(
             log_path=log, fast_period=FAST, slow_period=SLOW, symbol_id=SYMBOL_ID, order_quantity=QUANTITY
         )
         with Engine(config) as running:
-            yield lk.replay(running.on_tick, lk.market().rows(), between=_bounded(log, running.drain))
+            yield lk.replay(running.on_tick, lk.market().rows(), between=bounded(log, running.drain))
 
 
 @dataclass
@@ -114,15 +109,3 @@ def ema(prices: list[float], period: int) -> float:
     for price in prices[1:]:
         value = alpha * price + (1 - alpha) * value
     return value
-
-
-def _bounded(log: Path, drain: Callable[[], object] | None = None) -> Callable[[], None]:
-    """Return what runs untimed between batches: the logger catches up, its file does not fill the disk."""
-
-    def between() -> None:
-        if drain is not None:
-            drain()
-        if log.stat().st_size > LARGEST_LOG:
-            os.truncate(log, 0)  # both loggers append, so that their next line begins the file again
-
-    return between

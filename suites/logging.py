@@ -3,14 +3,13 @@
 import logging
 import logging.handlers
 import queue
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latencykit as lk
 
+from ._logs import bounded, log_file
 from .targets import TARGETS
 
 if TYPE_CHECKING:
@@ -30,16 +29,16 @@ component = lk.Component(
 
 @component.variant
 def naive() -> "Iterator[Operation]":
-    with _log_file() as path:
+    with log_file() as path:
         handler = logging.FileHandler(path)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         with _standard_logger(handler) as logger:
-            yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS)
+            yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=bounded(path))
 
 
 @component.variant(contrast=True)
 def queue_handler() -> "Iterator[Operation]":
-    with _log_file() as path:
+    with log_file() as path:
         target = logging.FileHandler(path)
         target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         records: queue.Queue[logging.LogRecord] = queue.Queue()
@@ -47,7 +46,7 @@ def queue_handler() -> "Iterator[Operation]":
         listener.start()
         try:
             with _standard_logger(logging.handlers.QueueHandler(records)) as logger:
-                yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=records.join)
+                yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=bounded(path, records.join))
         finally:
             listener.stop()
             target.close()
@@ -57,23 +56,17 @@ def queue_handler() -> "Iterator[Operation]":
 def async_handler() -> "Iterator[Operation]":
     from latencykit.engine import AsyncLogger
 
-    with _log_file() as path, AsyncLogger(path) as target, _standard_logger(target.handler()) as logger:
-        yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=target.drain)
+    with log_file() as path, AsyncLogger(path) as target, _standard_logger(target.handler()) as logger:
+        yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=bounded(path, target.drain))
 
 
 @component.variant
 def async_logger() -> "Iterator[Operation]":
     from latencykit.engine import AsyncLogger
 
-    with _log_file() as path, AsyncLogger(path) as logger:
+    with log_file() as path, AsyncLogger(path) as logger:
         site = logger.site(BRACE_STYLE)
-        yield lk.call(site, *ARGUMENTS, between=logger.drain)
-
-
-@contextmanager
-def _log_file() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="latencykit-") as folder:
-        yield Path(folder) / "orders.log"
+        yield lk.call(site, *ARGUMENTS, between=bounded(path, logger.drain))
 
 
 @contextmanager

@@ -30,7 +30,8 @@ def summarise(samples: Samples, *, baseline: bool = False) -> Summary:
 
     Returns:
         Figures net of the floor and never below 0. Batched samples are means of many calls, so that only their
-        centre is given; a quantile of single calls is given where the sample can bound it from above.
+        centre is given, with an interval where there are enough to bound it (6); a quantile of single calls is
+        given where the sample can bound it from above.
     """
     summarise_mode = _summarise_batched if samples.batch_ns else _summarise_calls
     return summarise_mode(samples, baseline=baseline)
@@ -53,8 +54,10 @@ def _summarise_batched(samples: Samples, *, baseline: bool) -> Summary:
     def net(gross: float) -> float:
         return max(0.0, gross - samples.floor_ns)
 
-    low, high = quantile_ranks(0.5, len(per_op))
-    interval = net(per_op[low - 1]), net(per_op[high - 1])
+    interval = None
+    if supported(0.5, len(per_op)):
+        low, high = quantile_ranks(0.5, len(per_op))
+        interval = net(per_op[low - 1]), net(per_op[high - 1])
     result = _row(
         samples,
         baseline=baseline,
@@ -63,7 +66,7 @@ def _summarise_batched(samples: Samples, *, baseline: bool) -> Summary:
         mean_ns=net(statistics.fmean(per_op)),
         p50_interval_ns=interval,
     )
-    return Summary(result, {"p50": interval})
+    return Summary(result, {} if interval is None else {"p50": interval})
 
 
 def _summarise_calls(samples: Samples, *, baseline: bool) -> Summary:
@@ -113,6 +116,7 @@ def _row(
         mode=samples.mode,
         count=samples.count,
         batch_size=samples.batch_size,
+        input_rows=samples.input_rows,
         gc=samples.gc,
         floor_ns=samples.floor_ns,
         resolution_ns=samples.resolution_ns,

@@ -69,7 +69,8 @@ def _verdict(target: Target, summary: Summary, machine: Fitness) -> tuple[Target
     if machine == "noisy" and target.statistic == "p999":
         return "inconclusive", "the machine is too noisy to judge p99.9"
     if interval is None:
-        return "inconclusive", f"{row.count} samples are too few for {target.statistic}"
+        what = "batches" if row.mode == "batched" else "samples"
+        return "inconclusive", f"{row.count // row.batch_size} {what} are too few to judge {target.statistic}"
     if target.limit_ns < row.resolution_ns:
         return "inconclusive", "the limit is below one step of the clock"
     return _compare(interval, target.limit_ns)

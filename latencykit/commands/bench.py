@@ -111,7 +111,7 @@ def _observer(progress: "Progress") -> "Callable[[Event], None]":
             case events.OperationFinished(name):
                 progress.operation_finished(name)
             case events.OperationFailed(name, failure):
-                progress.operation_failed(name, failure.reason)
+                progress.operation_failed(name, failure.reason, skipped=failure.skipped)
             case events.ComponentFinished():
                 progress.component_finished()
             case events.Notice(text):

@@ -8,7 +8,7 @@ import click
 from latencykit.errors import LatencykitError
 
 if TYPE_CHECKING:
-    from latencykit.model import Result, Run
+    from latencykit.model import Failure, Result, Run
 
 GOOD, CHECK_FAILED, WRONG, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -46,7 +46,7 @@ def exit_status(run: "Run", *, check: bool, saved: bool) -> int:
     """
     if not run.complete:
         return INTERRUPTED
-    if run.failures or not saved:
+    if _errors(run) or not saved:
         return WRONG
     if not check:
         return GOOD
@@ -63,8 +63,8 @@ def errors_of(run: "Run") -> list[str]:
     from latencykit.reporters.rows import failure_name
 
     sentences = [] if run.complete else ["interrupted; what was finished is kept"]
-    if run.failures:
-        first, others = run.failures[0], len(run.failures) - 1
+    if errors := _errors(run):
+        first, others = errors[0], len(errors) - 1
         more = f" (and {others} more, named in the report)" if others else ""
         sentences.append(f"{failure_name(first)} failed: {one_line(first.reason)}{more}")
     return sentences
@@ -95,6 +95,11 @@ def _usage(error: click.ClickException) -> str:
     text = f"latencykit: error: {message[:1].lower()}{message[1:]}"
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{text}\nlatencykit: see '{context.command_path} --help'" if context else text
+
+
+def _errors(run: "Run") -> list["Failure"]:
+    """Return what failed; peers that are not installed count only where nothing at all was measured."""
+    return [failure for failure in run.failures if not (failure.skipped and run.results)]
 
 
 def _judged(run: "Run") -> list["Result"]:

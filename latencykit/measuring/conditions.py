@@ -39,12 +39,19 @@ def choose_cpu(wanted: int | None) -> int | None:
 
 @contextmanager
 def pinned(cpu: int | None) -> Iterator[None]:
-    """Run the calling thread on one CPU and give it back its former set; None leaves it alone."""
+    """Run the calling thread on one CPU and give it back its former set; None leaves it alone.
+
+    Raises:
+        UsageError: The CPU is not ours to pin, or no longer.
+    """
     if cpu is None:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cpu})
+    try:
+        os.sched_setaffinity(0, {cpu})
+    except OSError as error:
+        raise UsageError(f"CPU {cpu} cannot be pinned to: {error.strerror}; choose another with --cpu") from error
     try:
         yield
     finally:

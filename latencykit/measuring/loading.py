@@ -1,12 +1,13 @@
 """Find components: the built-in suites by name, the user's by file."""
 
+import contextlib
 import difflib
 import hashlib
 import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -45,13 +46,19 @@ def select(wanted: Sequence[str], variants: Sequence[str] = (), *, peers: bool =
         peers: Keep also variants that need third-party packages.
 
     Raises:
-        UsageError: A component, a variant or a file does not exist, or a suite cannot be imported.
+        UsageError: A component, a variant or a file does not exist, a suite cannot be imported, two components
+            share a name, or nothing is left to measure.
     """
     origins = [origin for name in wanted or ["all"] for origin in _origins(name)]
     components = [(origin, component) for origin in dict.fromkeys(origins) for component in load(origin)]
+    _check_names(components)
     _check_variants(variants, (name for _, component in components for name in component.variants))
     sources = [Source(origin, c, _kept(c, variants, peers=peers)) for origin, c in components]
-    return [source for source in sources if source.variants]
+    kept = [source for source in sources if source.variants]
+    if not kept:
+        names = ", ".join(component.name for _, component in components)
+        raise UsageError(f"{names}: every variant needs a third-party package; give --peers to measure them")
+    return kept
 
 
 def load(origin: str) -> list[Component]:
@@ -61,13 +68,19 @@ def load(origin: str) -> list[Component]:
         UsageError: It cannot be imported, or declares no component.
     """
     try:
-        module = _import_file(Path(origin)) if origin.endswith(".py") else importlib.import_module(origin)
+        # Standard output is the report's; what a suite prints while it is imported must not get into it.
+        with contextlib.redirect_stdout(sys.stderr):
+            module = _import_file(Path(origin)) if origin.endswith(".py") else importlib.import_module(origin)
     except (Exception, SystemExit) as error:
         raise UsageError(f"suite {origin} cannot be imported: {_where(error, origin)}") from error
-    components = [value for value in vars(module).values() if isinstance(value, Component)]
+    # One component may be bound to two names.
+    components = {id(value): value for value in vars(module).values() if isinstance(value, Component)}
     if not components:
         raise UsageError(f"suite {origin} declares no latencykit.Component; see the guide on writing a suite")
-    return components
+    for component in components.values():
+        if not component.variants:
+            raise UsageError(f"suite {origin} declares no variant of component {component.name!r}; add @NAME.variant")
+    return list(components.values())
 
 
 def find(origin: str, name: str) -> Component:
@@ -96,6 +109,16 @@ def _origins(name: str) -> list[str]:
             f"component {name!r} is unknown{_nearest(name, known)}; the components are: {', '.join(known)}"
         )
     return [f"{PACKAGE}.{name}"]
+
+
+def _check_names(components: Iterable[tuple[str, Component]]) -> None:
+    """Refuse two components of one name: their operations could not be told apart in a report."""
+    origins: dict[str, str] = {}
+    for origin, component in components:
+        if component.name in origins:
+            places = " and in ".join(dict.fromkeys((origins[component.name], origin)))
+            raise UsageError(f"component {component.name!r} is declared twice, in {places}; rename one of the two")
+        origins[component.name] = origin
 
 
 def _check_variants(wanted: Iterable[str], existing: Iterable[str]) -> None:
@@ -145,4 +168,17 @@ def _where(error: BaseException, origin: str) -> str:
         return f"SyntaxError: {error.msg} (line {error.lineno})"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == origin]
     place = f" (line {lines[-1]})" if lines else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{describe(error)}{place}"
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception's type and the first paragraph of its message, in one line."""
+    paragraph = " ".join(_first_paragraph(str(error)))
+    return f"{type(error).__name__}: {paragraph}" if paragraph else type(error).__name__
+
+
+def _first_paragraph(text: str) -> Iterator[str]:
+    for line in text.strip().splitlines():
+        if not line.strip():
+            return
+        yield " ".join(line.split())

@@ -4,6 +4,7 @@ A child that crashes or hangs loses only the operation that it was at: what it h
 goes on with the rest.
 """
 
+import contextlib
 import os
 import selectors
 import signal
@@ -23,9 +24,21 @@ from latencykit.model import Failure, operation_name
 # What one operation may take beyond its budget: setups that read files, calls that take seconds.
 _PATIENCE_S = 60.0
 _PATIENCE_FACTOR = 10
+# How often to look whether a child that says nothing still runs.
+_LOOK_S = 1.0
+# What a child may take to clean up.
+_GRACE_S = 5.0
+_CRASHES = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP})
 
 
-def run_component(source: Source, effort: Effort, cpu: int | None, ticks: str | None) -> Iterator[events.Event]:
+def patience_for(effort: Effort) -> float:
+    """Return for how many seconds a child may say nothing before it is held to hang."""
+    return _PATIENCE_S + _PATIENCE_FACTOR * effort.operation_ns / 1e9
+
+
+def run_component(
+    source: Source, effort: Effort, cpu: int | None, ticks: str | None, patience_s: float | None = None
+) -> Iterator[events.Event]:
     """Measure a component's operations, each in the order of declaration.
 
     Args:
@@ -33,6 +46,7 @@ def run_component(source: Source, effort: Effort, cpu: int | None, ticks: str | 
         effort: How long to measure each operation.
         cpu: The CPU to measure on; None for any.
         ticks: Path of the market data, or None for the synthetic market.
+        patience_s: For how many seconds a child may say nothing; None for `patience_for(effort)`.
 
     Yields:
         Events as they come: one OperationFinished or OperationFailed for every operation.
@@ -43,7 +57,7 @@ def run_component(source: Source, effort: Effort, cpu: int | None, ticks: str | 
     while remaining:
         task = Task(source.origin, name, remaining, effort, cpu, ticks)
         done = 0
-        for event in _run_child(task):
+        for event in _run_child(task, patience_for(effort) if patience_s is None else patience_s):
             done += isinstance(event, events.OperationFinished | events.OperationFailed)
             yield event
         if done == 0:
@@ -52,54 +66,91 @@ def run_component(source: Source, effort: Effort, cpu: int | None, ticks: str | 
     yield events.ComponentFinished(name)
 
 
-def _run_child(task: Task) -> Iterator[events.Event]:
+def _run_child(task: Task, patience_s: float) -> Iterator[events.Event]:
     """Yield a child's events; if it ends early, also the failure of the operation that it was at."""
-    reading, writing = os.pipe()
-    child = subprocess.Popen(  # noqa: S603 - our own interpreter on our own module
-        # -P: the working folder may hold a source tree of ours, which is not what the parent runs.
-        [sys.executable, "-P", "-m", "latencykit.measuring.child", str(writing), msgspec.json.encode(task).decode()],
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
-        pass_fds=(writing,),
-        start_new_session=True,
-    )
-    os.close(writing)
+    child, reading = _start(task)
     finished = 0
     try:
-        for event in _read_events(reading, task.effort):
-            finished += isinstance(event, events.OperationFinished | events.OperationFailed)
-            yield event
+        try:
+            for event in _read_events(child, reading, patience_s):
+                finished += isinstance(event, events.OperationFinished | events.OperationFailed)
+                yield event
+            reason = _ending(child)
+        except TimeoutError:
+            reason = f"it said nothing for {patience_s:g} s and was stopped; check that the operation returns"
         if finished < len(task.operations):
-            yield _lost(task, task.operations[finished], _ending(child))
+            yield _lost(task, task.operations[finished], reason)
     finally:
         os.close(reading)
         _stop(child)
 
 
-def _read_events(descriptor: int, effort: Effort) -> Iterator[events.Event]:
-    """Yield events until the child closes its end or says nothing for too long."""
-    patience_s = _PATIENCE_S + _PATIENCE_FACTOR * effort.operation_ns / 1e9
+def _start(task: Task) -> "tuple[subprocess.Popen[bytes], int]":
+    """Start a child on a task; return it and the descriptor that its events come from."""
+    reading, writing = os.pipe()
+    try:
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter on our own module
+            [sys.executable, "-m", "latencykit.measuring.child", str(writing), msgspec.json.encode(task).decode()],
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
+            pass_fds=(writing,),
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    return child, reading
+
+
+def _read_events(child: "subprocess.Popen[bytes]", descriptor: int, patience_s: float) -> Iterator[events.Event]:
+    """Yield events until the child closes its end of the pipe, or has ended and all it wrote is read.
+
+    The end of the pipe alone would not do: a process that the child left running may hold it open.
+
+    Raises:
+        TimeoutError: The child runs and has said nothing for too long.
+    """
     buffer = b""
+    deadline = time.monotonic() + patience_s
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
-        while selector.select(patience_s):
-            chunk = os.read(descriptor, 1 << 20)
-            if not chunk:
+        while True:
+            ended = child.poll() is not None
+            if selector.select(0 if ended else min(_LOOK_S, patience_s)):
+                chunk = os.read(descriptor, 1 << 20)
+                if not chunk:
+                    return
+                *lines, buffer = (buffer + chunk).split(b"\n")
+                yield from map(events.decode, lines)
+                deadline = time.monotonic() + patience_s
+            elif ended:
                 return
-            *lines, buffer = (buffer + chunk).split(b"\n")
-            yield from map(events.decode, lines)
+            elif time.monotonic() >= deadline:
+                raise TimeoutError
 
 
 def _ending(child: "subprocess.Popen[bytes]") -> str:
-    """Say how the child ended; one that still runs hung, and is stopped."""
+    """Say how a child ended that closed its end of the pipe."""
     try:
-        status = child.wait(timeout=1.0)
+        status = child.wait(_GRACE_S)
     except subprocess.TimeoutExpired:
-        _stop(child)
-        return "it said nothing for too long and was stopped; check that the operation returns"
-    if status < 0:
-        return f"it crashed the process with {signal.Signals(-status).name}"
-    return f"it ended the process with exit status {status}"
+        return "it closed the file descriptor that results go through; leave alone those that you did not open"
+    if status >= 0:
+        return f"it ended the process with exit status {status}"
+    name = _signal_name(-status)
+    if -status in _CRASHES:
+        return f"it crashed the process with {name}"
+    memory = "; the kernel does so when memory runs out" if -status == signal.SIGKILL else ""
+    return f"the process was ended from outside with {name}{memory}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"
 
 
 def _lost(task: Task, wanted: Wanted, reason: str) -> events.OperationFailed:
@@ -108,14 +159,21 @@ def _lost(task: Task, wanted: Wanted, reason: str) -> events.OperationFailed:
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:
-    """End the child and whatever it started, first asking, then not."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        if child.poll() is not None:
-            return
-        os.killpg(child.pid, sign)
-        deadline = time.monotonic() + 1.0
-        while child.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
+    """End the child and whatever it started: first ask, then kill, also when a second Ctrl-C interrupts this."""
+    try:
+        if child.poll() is None:
+            _signal_group(child, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_GRACE_S)
+    finally:
+        _signal_group(child, signal.SIGKILL)
+        child.wait()
+
+
+def _signal_group(child: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    # The group of a child that has ended exists for as long as something that it started runs.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)
 
 
 def _has_descriptor(stream: object) -> bool:

@@ -5,6 +5,7 @@ a slow spell of the machine meets all of them alike.
 """
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -29,7 +30,9 @@ MAX_BATCHES = 20_000
 MIN_ROUNDS = 3
 FLOOR_BATCHES = 4
 FLOOR_CALLS = 256
-_DOMAINS: tuple[Literal["raw", "mem", "object"], ...] = ("raw", "mem", "object")
+# Allocations are counted over so many calls, or over all rows of arguments if those are more.
+COUNTED_CALLS = 1_000
+_DOMAINS: tuple[Literal["raw", "mem", "object", "malloc"], ...] = ("raw", "mem", "object", "malloc")
 # Three windows that differ by less than this are called stable.
 STABLE_RATIO = 1.02
 
@@ -94,6 +97,7 @@ def _batched(subject: Subject, sampler: "_Sampler", per_op: dict[str, float]) ->
         resolution_ns=sampler.resolution_ns / sampler.batch,
         histogram=encode(whole),
         batch_ns=batch_ns.tolist(),
+        input_rows=sampler.rows,
         allocations_per_op=sum(per_op.values()),
         allocations=per_op,
     )
@@ -111,6 +115,7 @@ def _per_call(subject: Subject, sampler: "_Sampler", per_op: dict[str, float]) -
         floor_ns=float(sampler.floor_calls.percentile(50)),
         resolution_ns=sampler.resolution_ns,
         histogram=encode(sampler.calls),
+        input_rows=sampler.rows,
         allocations_per_op=sum(per_op.values()),
         allocations=per_op,
     )
@@ -121,6 +126,7 @@ class _Caller:
 
     def __init__(self, native: "_core.Operation", operation: Operation) -> None:
         self.native = native
+        self.rows = len(operation.rows)
         self._between = operation.between
 
     def pause(self) -> None:
@@ -151,13 +157,23 @@ class _Caller:
         return float(out[0]) * self.native.ns_per_tick / calls
 
     def allocations_per_op(self, call_ns: float, limit_ns: int) -> dict[str, float]:
-        """Count the allocations of up to 1,000 calls; return the number per call in each domain that is counted."""
-        calls = max(1, min(1_000, int(limit_ns / max(call_ns, 1.0))))
-        counts = self.native.count_allocations(calls)
-        self.pause()
-        per_op: dict[str, float] = {domain: counts[domain] / calls for domain in _DOMAINS}
-        malloc = counts["malloc"]
-        return per_op if malloc is None else per_op | {"malloc": malloc / calls}
+        """Count the allocations of every row's call, if there is time; return the number per call by domain.
+
+        A domain that cannot be counted on this system is left out.
+        """
+        calls = max(1, min(max(COUNTED_CALLS, self.rows), int(limit_ns / max(call_ns, 1.0))))
+        totals = dict.fromkeys(_DOMAINS, 0)
+        for burst in _bursts(calls):
+            counts = self.native.count_allocations(burst)
+            self.pause()
+            totals = {domain: total + (counts[domain] or 0) for domain, total in totals.items()}
+        return {domain: total / calls for domain, total in totals.items() if counts[domain] is not None}
+
+
+def _bursts(calls: int) -> Iterator[int]:
+    """Split so many calls into bursts."""
+    for start in range(0, calls, BURST_CALLS):
+        yield min(BURST_CALLS, calls - start)
 
 
 class _Sampler:
@@ -166,6 +182,7 @@ class _Sampler:
     def __init__(self, caller: _Caller, floor: "_core.Operation", call_ns: float) -> None:
         self._caller = caller
         self._floor = floor
+        self.rows = caller.rows
         self._ns_per_tick = caller.native.ns_per_tick
         call_ns = max(call_ns, 1.0)
         self.batch = max(1, min(BURST_CALLS, round(BATCH_NS / call_ns)))
@@ -180,10 +197,10 @@ class _Sampler:
     def sample(self, budget_ns: int) -> None:
         """Go round until the time is spent, at least `MIN_ROUNDS` times."""
         self._floor.run(1_000)
-        deadline = time.monotonic_ns() + budget_ns
+        begin = time.monotonic_ns()
         rounds = 0
-        while rounds < MIN_ROUNDS or time.monotonic_ns() < deadline:
-            if len(self.batches) * len(self._batch_buffer) < MAX_BATCHES:
+        while (spent_ns := time.monotonic_ns() - begin) < budget_ns or rounds < MIN_ROUNDS:
+            if rounds < MIN_ROUNDS or self._wants_batches(spent_ns / budget_ns):
                 self.batches.append(self._take_batches(self._caller.native, self._batch_buffer))
                 self.floor_batches.append(
                     self._take_batches(self._floor, np.empty(FLOOR_BATCHES, np.uint64)) / self.batch
@@ -191,6 +208,10 @@ class _Sampler:
             self._take_calls(self._caller.native, self._call_buffer, self.calls)
             self._take_calls(self._floor, np.empty(FLOOR_CALLS, np.uint64), self.floor_calls)
             rounds += 1
+
+    def _wants_batches(self, spent: float) -> bool:
+        """Tell whether fewer batches are kept than this share of the time allows: they are spread over all of it."""
+        return len(self.batches) * len(self._batch_buffer) < MAX_BATCHES * spent
 
     def _take_batches(self, operation: "_core.Operation", buffer: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
         operation.sample_batched(buffer, self.batch)

@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from latencykit.model import Run
+from latencykit.model import Failure, Run
 from latencykit.reporters.machine import facts_of
 from latencykit.reporters.rows import NONE, Row, failure_name, rows_of
 
@@ -21,6 +21,7 @@ _RULE_UNDER_HEAD = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _PADDING = re.compile(r" +(?=(\x1b\[0m)?$)")
 _STYLES = {
     "failed": "bold red",
+    "skipped": "yellow",
     "met": "green",
     "missed": "bold red",
     "inconclusive": "yellow",
@@ -180,7 +181,7 @@ def _paragraph(row: Row, width: int) -> Text:
 
 def _notes(run: Run, rows: Sequence[Row]) -> Table | None:
     grid = _grid()
-    failed = [("failed", " ".join(failure.reason.split()), failure_name(failure)) for failure in run.failures]
+    failed = [(_fate(failure), " ".join(failure.reason.split()), failure_name(failure)) for failure in run.failures]
     doubted = [(row.verdict, row.reason, row.name) for row in rows if row.reason and row.verdict in _DOUBTED]
     for (word, reason), names in _grouped([*failed, *doubted]).items():
         grid.add_row(Text(word, _STYLES[word]), Text(f"{', '.join(names)}: {reason}"))
@@ -190,6 +191,10 @@ def _notes(run: Run, rows: Sequence[Row]) -> Table | None:
         grid.add_row(Text("interrupted", "yellow"), Text("these are the operations that were finished"))
     grid.add_row("", "")
     return grid if grid.row_count > 1 else None
+
+
+def _fate(failure: Failure) -> str:
+    return "skipped" if failure.skipped else "failed"
 
 
 def _grouped(remarks: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], list[str]]:
@@ -225,8 +230,8 @@ def _summary(run: Run, rows: Sequence[Row]) -> Text:
     for word in _DOUBTED:
         if verdicts[word]:
             text.append(f", {verdicts[word]} ").append(word, _STYLES[word])
-    if run.failures:
-        text.append(f"; {len(run.failures)} failed", "bold red")
+    for word, count in Counter(map(_fate, run.failures)).items():
+        text.append(f"; {count} {word}", _STYLES[word])
     if not run.complete:
         text.append("; interrupted", "yellow")
     return text

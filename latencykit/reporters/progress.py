@@ -46,10 +46,10 @@ class Progress:
         self._done += 1
         self._redraw(name)
 
-    def operation_failed(self, name: str, reason: str) -> None:
-        """Say that an operation failed, and count it."""
+    def operation_failed(self, name: str, reason: str, *, skipped: bool = False) -> None:
+        """Say that an operation failed or was skipped, and count it."""
         self._done += 1
-        self._say(f"failed {name}: {' '.join(reason.split())}")
+        self._say(f"{'skipped' if skipped else 'failed'} {name}: {' '.join(reason.split())}")
 
     def component_finished(self) -> None:
         """Take the live line away."""

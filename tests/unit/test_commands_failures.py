@@ -11,6 +11,7 @@ MISSED = make_results("logging", "missed")
 UNCLEAR = make_results("signals", "inconclusive")
 UNJUDGED = GOOD[:2]
 FAILURE = Failure("orders", "arena", {}, "ValueError: no")
+SKIPPED = Failure("orders", "peer", {}, "it needs the package 'peer'", skipped=True)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,9 @@ FAILURE = Failure("orders", "arena", {}, "ValueError: no")
         (0, 3, {"results": GOOD, "validity": make_validity("unfit", 0.4)}),
         (0, 1, {"results": MISSED, "validity": make_validity("unfit", 0.4)}),
         (2, 2, {"results": GOOD, "failures": [FAILURE]}),
+        (2, 2, {"results": GOOD, "failures": [SKIPPED, FAILURE]}),
+        (0, 0, {"results": GOOD, "failures": [SKIPPED]}),
+        (2, 2, {"results": [], "failures": [SKIPPED]}),
         (2, 2, {"results": MISSED, "failures": [FAILURE]}),
         (130, 130, {"results": GOOD, "complete": False}),
         (130, 130, {"results": GOOD, "complete": False, "failures": [FAILURE]}),
@@ -51,6 +55,12 @@ def test_errors_name_the_first_failure_in_one_line():
         "engine/production failed: ZeroDivisionError: division by zero (bench_x.py, line 12)"
         " (and 2 more, named in the report)"
     )
+
+
+def test_a_peer_that_is_not_installed_is_an_error_only_where_nothing_was_measured():
+    assert errors_of(make_run(failures=[SKIPPED])) == []
+    assert errors_of(make_run(failures=[SKIPPED, FAILURE])) == ["orders/arena failed: ValueError: no"]
+    assert "needs the package" in errors_of(make_run(results=[], failures=[SKIPPED]))[0]
 
 
 def test_a_good_run_has_no_warnings():

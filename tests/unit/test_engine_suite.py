@@ -3,43 +3,12 @@
 import pytest
 
 from latencykit.engine import Engine, EngineConfig, synthetic_market
-from latencykit.suite import as_operation
 from latencykit.suites import engine as suite
 
 
 def lines_of(path):
     """Return the fields of each line's message, behind the logger's own prefix."""
     return [[float(f.split("=")[-1]) for f in line.split(" ")[-6:]] for line in path.read_text().splitlines()]
-
-
-@pytest.mark.parametrize("name", ["naive", "engine"])
-def test_each_variant_runs_and_leaves_no_file(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(suite.tempfile, "tempdir", str(tmp_path))
-    prepared = suite.engine.variants[name].setup()
-    operation = as_operation(next(prepared))
-    for row in operation.rows[:50]:
-        operation.function(*row)
-    operation.between()
-    (log,) = tmp_path.glob("*/*.log")
-    assert len(lines_of(log)) == 50
-    with pytest.raises(StopIteration):
-        next(prepared)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("name", ["naive", "engine"])
-def test_the_log_of_a_long_measurement_stays_bounded(name, monkeypatch):
-    monkeypatch.setattr(suite, "LARGEST_LOG", 1_000)
-    prepared = suite.engine.variants[name].setup()
-    operation = as_operation(next(prepared))
-    (log,) = (cell.cell_contents for cell in operation.between.__closure__ if hasattr(cell.cell_contents, "stat"))
-    for count in (100, 1):
-        for row in operation.rows[:count]:
-            operation.function(*row)
-        operation.between()
-        assert log.stat().st_size < 1_000
-    assert len(lines_of(log)) == 1
-    prepared.close()
 
 
 def test_both_decide_the_same_and_log_the_same(tmp_path):

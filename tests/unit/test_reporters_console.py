@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from fabricated import make_environment, make_results, make_run, make_troubled_run
 
-from latencykit.model import Cpu, Result, Run
+from latencykit.model import Cpu, Failure, Result, Run
 from latencykit.reporters.console import render
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
@@ -91,3 +91,10 @@ def test_the_run_on_file_looks_the_same_as_the_run_in_memory():
     run = make_troubled_run()
     again = msgspec.json.decode(msgspec.json.encode(run), type=Run)
     assert render(again, width=80, colour=False) == render(run, width=80, colour=False)
+
+
+def test_a_peer_that_is_not_installed_is_shown_as_skipped():
+    peer = Failure("orders", "peer", {}, "it needs the package 'peer'", skipped=True)
+    text = render(make_run(failures=[peer]), width=140, colour=False)
+    assert "skipped  orders/peer: it needs the package 'peer'" in text
+    assert text.endswith("5 of 5 targets met; 1 skipped\n")

@@ -4,6 +4,7 @@ import pytest
 
 from latencykit import _core
 from latencykit.analysis.summaries import summarise
+from latencykit.measuring import sampling
 from latencykit.measuring.effort import Effort, effort_for
 from latencykit.measuring.sampling import Subject, measure_operation
 from latencykit.suite import Operation, call, replay
@@ -76,6 +77,28 @@ def test_allocations_are_counted_by_domain():
     assert batched.allocations["object"] == 1
     nothing, _ = measure_operation(SUBJECT, call(_core.noop, big, big), EFFORT)
     assert nothing.allocations_per_op == 0
+
+
+def test_allocations_are_counted_over_every_row():
+    rows = [(0,)] * 9_999 + [(1 << 80,)]
+    batched, _ = measure_operation(SUBJECT, replay((1).__mul__, rows), EFFORT)
+    assert batched.allocations["object"] == pytest.approx(1e-4)
+    assert batched.input_rows == 10_000
+
+
+def test_batches_are_taken_all_the_time_when_few_of_them_fit(monkeypatch):
+    monkeypatch.setattr(sampling, "MAX_BATCHES", 50)
+    positions = []
+    take = sampling._Sampler._take_batches
+
+    def spy(self, operation, buffer):
+        positions.append(self.calls.count)
+        return take(self, operation, buffer)
+
+    monkeypatch.setattr(sampling._Sampler, "_take_batches", spy)
+    batched, per_call = measure_operation(SUBJECT, call(abs, -1), EFFORT)
+    assert len(batched.batch_ns) <= 51
+    assert positions[-1] > per_call.count // 2
 
 
 def test_an_operation_that_raises_says_so():

@@ -1,9 +1,10 @@
 import gc
 
+import numpy as np
 import pytest
 
 import latencykit as lk
-from latencykit.errors import InvalidTypeError, InvalidValueError
+from latencykit.errors import InvalidTypeError, InvalidValueError, LatencykitError
 from latencykit.suite import as_operation, use_ticks
 
 
@@ -45,6 +46,27 @@ def test_all_combinations_of_parameters():
         {"length": 1000, "kind": "b"},
     ]
     assert list(lk.Component("c").combinations()) == [{}]
+
+
+def test_values_of_parameters_may_come_once():
+    component = lk.Component("c", parameters={"n": iter([1, 2.5, "x", True])})
+    assert len(list(component.combinations())) == len(list(component.combinations())) == 4
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n": 5}, "parameter 'n' is 5; give a list"),
+        ({"n": "abc"}, "parameter 'n' is 'abc'; give a list"),
+        ({"n": []}, "parameter 'n' has no values"),
+        ({"n": [1, None]}, "value None of type NoneType; use int"),
+        ({"n": [np.int64(1)]}, "of type int64; use int"),
+        ({"a=b": [1]}, "plain word"),
+    ],
+)
+def test_parameters_are_checked(parameters, message):
+    with pytest.raises(LatencykitError, match=message):
+        lk.Component("c", parameters=parameters)
 
 
 def test_a_function_of_the_suite_is_a_closure_a_builtin_is_not():

@@ -14,6 +14,12 @@ def test_batched_figures_are_net_of_the_floor_and_only_central():
     assert row.count == 10_100
 
 
+def test_too_few_batches_give_a_centre_without_an_interval():
+    few, enough = summarise(batched([57.0] * 5, floor=7.0)), summarise(batched([57.0] * 6, floor=7.0))
+    assert (few.result.p50_ns, few.result.p50_interval_ns, dict(few.intervals)) == (50.0, None, {})
+    assert enough.result.p50_interval_ns == enough.intervals["p50"] == (50.0, 50.0)
+
+
 def test_calls_give_the_quantiles_that_they_support():
     durations = [130] * 950 + [1030] * 49 + [50_030]
     row = summarise(per_call(durations)).result

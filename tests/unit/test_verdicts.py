@@ -50,6 +50,11 @@ def test_an_interval_over_the_limit_is_inconclusive():
     assert (verdict.verdict, verdict.reason) == ("inconclusive", "the 95 % interval includes the limit")
 
 
+def test_too_few_batches_are_not_judged():
+    verdict = judge_target(Target("p50", "1us"), summarise(batched([57.0] * 5)), "fit")
+    assert (verdict.verdict, verdict.reason) == ("inconclusive", "5 batches are too few to judge p50")
+
+
 def test_the_tail_is_judged_on_the_per_call_row():
     assert judge_target(Target("p99", "1us"), CALLS, "fit").verdict == "met"
     assert judge_target(Target("p99", "1us"), BATCHED, "fit") is None

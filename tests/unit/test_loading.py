@@ -1,0 +1,154 @@
+"""Finding components: built in by name, the user's by file."""
+
+import sys
+
+import pytest
+from suite_files import write_suite
+
+from latencykit.errors import UsageError
+from latencykit.measuring import builtin
+from latencykit.measuring.loading import describe, find, load, select
+
+VARIANT = "@c.variant\ndef v():\n    return lk.call(abs, -1)\n"
+PEER = "@c.variant(peer='numba')\ndef peer():\n    return lk.call(abs, -1)\n"
+
+
+def test_all_is_every_built_in_component():
+    sources = select(["all"])
+    assert [source.component.name for source in sources] == builtin.built_in_names()
+    assert select([]) == sources
+    assert select(["all", "orders"]) == sources
+
+
+def test_a_component_by_name_with_its_variants():
+    (source,) = select(["orders"])
+    assert source.origin == "latencykit.suites.orders"
+    assert source.component.baseline in source.variants
+    (source,) = select(["orders"], ["arena"])
+    assert source.variants == ("arena",)
+    assert source.operations == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "variants", "message"),
+    [
+        (["ordres"], [], "component 'ordres' is unknown, did you mean 'orders'?; the components are: engine, "),
+        (["zzz"], [], "component 'zzz' is unknown; the components are"),
+        (["orders"], ["arnea"], "variant 'arnea' is unknown, did you mean 'arena'?; the variants are: naive, "),
+        (["orders"], ["simd"], "variant 'simd' is unknown; the variants are: naive, slots"),
+        (["missing.py"], [], "suite file missing.py does not exist"),
+    ],
+)
+def test_what_does_not_exist_is_told_with_what_does(wanted, variants, message):
+    with pytest.raises(UsageError) as raised:
+        select(wanted, variants)
+    assert message in str(raised.value)
+
+
+def test_a_variant_keeps_only_the_components_that_have_it():
+    assert [source.component.name for source in select(["orders", "indicators"], ["simd"])] == ["indicators"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("def broken(:\n", "cannot be imported: SyntaxError: "),
+        ("\n\n1 / 0\n", "cannot be imported: ZeroDivisionError: division by zero (line 6)"),
+        ("raise ValueError('one\\n two\\n\\nthree')\n", "cannot be imported: ValueError: one two (line 4)"),
+        ("sys.exit(7)\n", "cannot be imported: SystemExit: 7 (line 4)"),
+        ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module' (line 4)"),
+        ("del c\n", "declares no latencykit.Component"),
+        ("", "declares no variant of component 'made'"),
+        (f"{VARIANT}{VARIANT}", "already has a variant 'v'"),
+    ],
+)
+def test_a_suite_that_cannot_be_used_is_told_in_one_line(body, message, tmp_path):
+    path = write_suite(tmp_path, body)
+    with pytest.raises(UsageError) as raised:
+        load(path)
+    text = str(raised.value)
+    assert text.startswith(f"suite {path} ")
+    assert message in text
+    assert "\n" not in text
+
+
+def test_a_suite_that_failed_can_be_imported_when_it_is_repaired(tmp_path):
+    with pytest.raises(UsageError):
+        load(write_suite(tmp_path, "1 / 0\n"))
+    assert [c.name for c in load(write_suite(tmp_path, VARIANT))] == ["made"]
+
+
+def test_a_file_that_is_not_text(tmp_path):
+    path = tmp_path / "bench_binary.py"
+    path.write_bytes(b"\x00\xff\x00")
+    with pytest.raises(UsageError, match="cannot be imported"):
+        load(str(path))
+
+
+def test_two_components_of_one_name_are_refused(tmp_path):
+    one, two = (write_suite(tmp_path, VARIANT, name=f"{name}.py") for name in ("one", "two"))
+    with pytest.raises(UsageError) as raised:
+        select([one, two])
+    assert str(raised.value) == f"component 'made' is declared twice, in {one} and in {two}; rename one of the two"
+    with pytest.raises(UsageError, match="component 'orders' is declared twice"):
+        select(["orders", write_suite(tmp_path, VARIANT, component="orders")])
+
+
+def test_one_file_given_twice_and_one_component_bound_twice_are_measured_once(tmp_path):
+    path = write_suite(tmp_path, f"{VARIANT}again = c\n")
+    assert len(select([path, path])) == 1
+
+
+def test_peers_are_kept_when_asked_for(tmp_path):
+    path = write_suite(tmp_path, VARIANT + PEER)
+    assert select([path])[0].variants == ("v",)
+    assert select([path], peers=True)[0].variants == ("v", "peer")
+    assert select([path], ["peer"])[0].variants == ("peer",)
+
+
+def test_nothing_but_peers_is_told(tmp_path):
+    with pytest.raises(UsageError, match="made: every variant needs a third-party package; give --peers"):
+        select([write_suite(tmp_path, PEER)])
+
+
+def test_what_a_suite_prints_on_import_stays_out_of_standard_output(tmp_path, capsys):
+    load(write_suite(tmp_path, f"print('noise')\n{VARIANT}"))
+    assert capsys.readouterr() == ("", "noise\n")
+
+
+def test_files_of_one_name_in_two_folders_are_two_suites(tmp_path):
+    origins = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        origins.append(write_suite(tmp_path / name, VARIANT, component=name))
+    assert [source.component.name for source in select(origins)] == ["a", "b"]
+
+
+def test_a_component_that_is_gone_is_told(tmp_path):
+    path = write_suite(tmp_path, VARIANT)
+    assert find(path, "made") is load(path)[0]
+    with pytest.raises(UsageError, match="no longer declares a component 'other'"):
+        find(path, "other")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError(), "ValueError"),
+        (ValueError("\n \n"), "ValueError"),
+        (
+            ValueError("\nfirst line,\n  goes on. And on.\n \nsecond paragraph"),
+            "ValueError: first line, goes on. And on.",
+        ),
+        (KeyError("x"), "KeyError: 'x'"),
+    ],
+)
+def test_an_exception_is_described_by_its_first_paragraph(error, text):
+    assert describe(error) == text
+
+
+@pytest.fixture(autouse=True)
+def _path():
+    before = list(sys.path)
+    yield
+    sys.path[:] = before

@@ -1,0 +1,52 @@
+"""The suites that log: every variant cleans up after itself, and its file does not grow with the time it is given."""
+
+import tempfile
+from contextlib import contextmanager
+
+import pytest
+
+from latencykit.suite import as_operation
+from latencykit.suites import _logs, engine
+from latencykit.suites import logging as logging_suite
+
+VARIANTS = [
+    variant for component in (engine.engine, logging_suite.component) for variant in component.variants.values()
+]
+every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+
+
+@contextmanager
+def prepared(variant, folder, monkeypatch):
+    """Yield a variant's operation and its log."""
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    made = variant.setup()
+    operation = as_operation(next(made))
+    (log,) = folder.glob("*/*.log")
+    try:
+        yield operation, log
+    finally:
+        made.close()
+
+
+def call(operation, times):
+    for i in range(times):
+        operation.function(*operation.rows[i % len(operation.rows)])
+    operation.between()
+
+
+@every_variant
+def test_every_call_is_a_line_after_the_pause_and_no_file_is_left(variant, tmp_path, monkeypatch):
+    with prepared(variant, tmp_path, monkeypatch) as (operation, log):
+        call(operation, 50)
+        assert len(log.read_text().splitlines()) == 50
+    assert list(tmp_path.iterdir()) == []
+
+
+@every_variant
+def test_a_log_that_is_too_long_begins_again(variant, tmp_path, monkeypatch):
+    monkeypatch.setattr(_logs, "LARGEST_LOG", 1_000)
+    with prepared(variant, tmp_path, monkeypatch) as (operation, log):
+        call(operation, 100)
+        assert log.stat().st_size == 0
+        call(operation, 1)
+        assert len(log.read_text().splitlines()) == 1
