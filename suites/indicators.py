@@ -112,3 +112,18 @@ def native_ema(isa: str | None) -> "Callable[[], object]":
     if isa is None:
         return lambda: ema(values, PERIOD, out=out)
     return lambda: ema(values, PERIOD, out=out, isa=isa)
+
+
+@indicators.variant(peer="talib")
+def talib() -> "Operation":
+    import talib as library
+
+    return lk.call(library.EMA, prices(), PERIOD)
+
+
+@indicators.variant(peer="pandas")
+def pandas() -> "Callable[[], object]":
+    import pandas as pd
+
+    series = pd.Series(prices())
+    return lambda: series.ewm(span=PERIOD, adjust=False).mean()

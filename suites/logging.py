@@ -69,6 +69,47 @@ def async_logger() -> "Iterator[Operation]":
         yield lk.call(site, *ARGUMENTS, between=bounded(path, logger.drain))
 
 
+@component.variant(peer="picologging")
+def picologging() -> "Iterator[Operation]":
+    import picologging as library
+
+    with log_file() as path:
+        handler = library.FileHandler(str(path))
+        handler.setFormatter(library.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger = library.Logger("latencykit.suites.orders", library.INFO)
+        logger.addHandler(handler)
+        yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=bounded(path))
+        handler.close()
+
+
+@component.variant(peer="loguru")
+def loguru() -> "Iterator[Operation]":
+    from loguru import logger as library
+
+    with log_file() as path:
+        library.remove()
+        sink = library.add(path, format="{time} {level} {message}")
+        yield lk.call(library.info, BRACE_STYLE, *ARGUMENTS, between=bounded(path))
+        library.remove(sink)
+
+
+@component.variant(peer="structlog")
+def structlog() -> "Iterator[Operation]":
+    import structlog as library
+
+    with log_file() as path, path.open("a") as file:
+        logger = library.wrap_logger(
+            library.WriteLogger(file),
+            processors=[
+                library.processors.add_log_level,
+                library.stdlib.PositionalArgumentsFormatter(),
+                library.processors.TimeStamper("iso"),
+                library.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+            ],
+        )
+        yield lk.call(logger.info, PERCENT_STYLE, *ARGUMENTS, between=bounded(path))
+
+
 @contextmanager
 def _standard_logger(handler: logging.Handler) -> Iterator[logging.Logger]:
     logger = logging.Logger("latencykit.suites.orders", logging.INFO)
