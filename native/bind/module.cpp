@@ -49,8 +49,8 @@ int execute(PyObject* module) {
 template <typename F>
 int each_reference(ModuleState* s, F f) {
   if (s == nullptr) return 0;  // The collector may come before the module was executed.
-  for (PyObject** error :
-       {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity, &s->unsupported}) {
+  for (PyObject** error : {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity,
+                           &s->unsupported, &s->panic_kind}) {
     if (int stop = f(error)) return stop;
   }
   for (PyTypeObject** type : {&s->histogram, &s->operation, &s->simulated_clock, &s->order_arena, &s->order,
@@ -68,6 +68,7 @@ int traverse(PyObject* module, visitproc visit, void* arg) {
 }
 
 int clear(PyObject* module) {
+  if (ModuleState* state = state_of_module(module)) close_free_signals(state);
   return each_reference(state_of_module(module), [](PyObject** reference) {
     Py_CLEAR(*reference);
     return 0;

@@ -46,7 +46,8 @@ struct SignalObject {
 SignalObject* as_signal(PyObject* self) { return reinterpret_cast<SignalObject*>(self); }
 
 PyObject* make_signal(PyTypeObject* type, PyObject* kind, const PanicSignal& panic) {
-  PyObject* self = type->tp_alloc(type, 0);
+  FreeSignals& free = state_of(type)->free_signals;
+  PyObject* self = free.count > 0 ? PyObject_Init(free.memory[--free.count], type) : type->tp_alloc(type, 0);
   if (self == nullptr) return nullptr;
   SignalObject* signal = as_signal(self);
   signal->kind = Py_NewRef(kind);
@@ -59,11 +60,11 @@ PyObject* make_signal(PyTypeObject* type, PyObject* kind, const PanicSignal& pan
 }
 
 PyObject* make_panic_signal(ModuleState* state, const PanicSignal& panic) {
-  PyObject* kind = PyUnicode_InternFromString("panic");
-  if (kind == nullptr) return nullptr;
-  PyObject* signal = make_signal(state->signal, kind, panic);
-  Py_DECREF(kind);
-  return signal;
+  if (state->signal == nullptr) {  // A detector may outlive the module when the interpreter ends.
+    PyErr_SetString(PyExc_RuntimeError, "the module is gone; make no signals while the interpreter exits");
+    return nullptr;
+  }
+  return make_signal(state->signal, state->panic_kind, panic);
 }
 
 bool is_valid_signal(ModuleState* state, const PanicSignal& signal) {
@@ -112,8 +113,15 @@ PyObject* new_signal(PyTypeObject* type, PyObject* args, PyObject* keywords) {
 }
 
 void dealloc_signal(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
   Py_CLEAR(as_signal(self)->kind);
-  free_instance(self);
+  FreeSignals& free = state_of(type)->free_signals;
+  if (free.closed || free.count == FreeSignals::kMost) {
+    type->tp_free(self);
+  } else {
+    free.memory[free.count++] = self;
+  }
+  Py_DECREF(type);
 }
 
 // The arguments that make an equal signal.
@@ -433,8 +441,16 @@ PyType_Spec detector_spec = {"latencykit._core.PanicDetector", sizeof(DetectorOb
 
 }  // namespace
 
+void close_free_signals(ModuleState* state) {
+  state->free_signals.closed = true;
+  while (state->free_signals.count > 0)
+    PyObject_Free(state->free_signals.memory[--state->free_signals.count]);
+}
+
 int add_panic_detector(PyObject* module) {
   ModuleState* state = state_of_module(module);
+  state->panic_kind = PyUnicode_InternFromString("panic");
+  if (state->panic_kind == nullptr) return -1;
   if (add_type(module, &signal_spec, &state->signal) < 0) return -1;
   return add_type(module, &detector_spec, &state->panic_detector);
 }

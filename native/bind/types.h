@@ -6,6 +6,14 @@
 
 namespace latencykit::bind {
 
+// Memory of dropped signals, kept for the next ones as CPython keeps floats: a panic is no moment to allocate.
+struct FreeSignals {
+  static constexpr int kMost = 64;
+  PyObject* memory[kMost];
+  int count;
+  bool closed;
+};
+
 // Per-module state. The heap types that other types create or check for, and the exception classes of
 // latencykit.errors, which the module looks up once when it is executed.
 struct ModuleState {
@@ -24,6 +32,8 @@ struct ModuleState {
   PyTypeObject* ema;
   PyTypeObject* panic_detector;
   PyTypeObject* signal;
+  PyObject* panic_kind;
+  FreeSignals free_signals;
 };
 
 inline ModuleState* state_of_module(PyObject* module) {
@@ -44,6 +54,9 @@ template <typename F>
 PyCFunction as_method(F* function) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
+
+// Frees what the free list holds, and keeps it from growing again.
+void close_free_signals(ModuleState* state);
 
 int add_clock(PyObject* module);
 int add_histogram(PyObject* module);

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from latencykit._core import AllocationCounter
 from latencykit.engine import PanicDetector, Signal
 from latencykit.errors import LatencykitError
 
@@ -115,3 +116,29 @@ def test_a_tick_without_signal_allocates_nothing() -> None:
     finally:
         tracemalloc.stop()
     assert peak - before < 200  # the figures themselves and the loop's iterator, however many the ticks
+
+
+def test_signals_are_made_of_the_memory_of_dropped_ones() -> None:
+    detector = PanicDetector()
+    update, counter, signals = detector.update, AllocationCounter(), 0
+    for repeat in range(3):
+        ticks = iter(list(zip(*crash(), strict=True)))
+        counter.start()
+        for price, volume in ticks:
+            if update(price, volume) is not None:
+                signals += 1
+        counts = counter.stop()
+        if repeat:  # the first signal of all had to be allocated
+            assert counts == {"raw": 0, "mem": 0, "object": 0, "malloc": 0}
+    assert signals == 3
+
+
+def test_the_memory_of_many_dropped_signals_is_bounded() -> None:
+    signals = [Signal(100.0, 0.5, 101.0, 99.0, index) for index in range(1_000)]
+    assert [signal.index for signal in signals] == list(range(1_000))
+    before = sys.getallocatedblocks()
+    del signals
+    gc.collect()
+    assert before - sys.getallocatedblocks() > 900
+    again = [Signal(100.0, 0.5, 101.0, 99.0, index, "x" * index) for index in range(200)]
+    assert [len(signal.kind) for signal in again] == list(range(200))

@@ -400,7 +400,7 @@ def test_each_signals_variant_is_ready_to_run(market: Market) -> None:
 
 
 def test_each_indicators_variant_computes_the_same(market: Market) -> None:
-    variants = indicator_suite.indicators.variants
+    variants = {name: v for name, v in indicator_suite.indicators.variants.items() if v.peer is None}
     assert list(variants) == ["naive", "numpy", "scalar", "simd"]
     averages = []
     for variant in variants.values():
