@@ -1,6 +1,7 @@
 """Put the rooms together: measure, summarise, judge, and return one Run. Prints nothing, writes nothing."""
 
 import datetime as dt
+import os
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ import msgspec
 from latencykit.analysis.summaries import Summary, summarise, with_speedups
 from latencykit.analysis.verdicts import judge_machine, judge_target
 from latencykit.engine.feeds import read_ticks
-from latencykit.errors import UnsupportedError
+from latencykit.errors import UnsupportedError, UsageError
 from latencykit.hardware import detect
 from latencykit.hardware.clock import measured_clock
 from latencykit.measuring import events
@@ -107,6 +108,9 @@ def bench(sources: Sequence[Source], plan: Plan, observe: Observe, argv: Sequenc
 
 
 def _check_clock(clock: Clock) -> None:
+    asked = os.environ.get("LATENCYKIT_CLOCK", "")
+    if asked not in ("", "monotonic"):
+        raise UsageError(f"LATENCYKIT_CLOCK is {asked!r}; unset it for the TSC, or set it to monotonic")
     if clock.source != "tsc" and not clock.forced:
         raise UnsupportedError(
             "this CPU has no invariant time-stamp counter to measure with; set LATENCYKIT_CLOCK=monotonic "

@@ -77,7 +77,14 @@ def _python(python: PythonBuild) -> Iterator[str]:
 
 
 def _clock(clock: Clock) -> Iterator[str]:
-    if clock.invariant is False:
+    if clock.source == "monotonic":
+        why = "as LATENCYKIT_CLOCK=monotonic asks" if clock.forced else "for want of an invariant TSC"
+        yield (
+            f"Samples are taken with the system clock, {why}: a reading costs tens of nanoseconds, so the figures of "
+            "single calls are coarse. For figures to be quoted use the TSC: unset LATENCYKIT_CLOCK on a CPU that has "
+            "an invariant one."
+        )
+    elif clock.invariant is False:
         yield (
             "This CPU shows no invariant TSC, so its ticks cannot be trusted as time. "
             "Use the monotonic clock, or give a virtual machine a CPU type that shows it (such as host)."

@@ -143,8 +143,9 @@ def _kept(component: Component, wanted: Sequence[str], *, peers: bool) -> tuple[
 
 
 def _import_file(path: Path) -> ModuleType:
-    """Import a file as a module of its own name space; modules beside it can be imported from it."""
-    name = f"latencykit_user_suite_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    """Import a file as a module of its own name space; it can import modules beside it, also as ``.name``."""
+    package = _package_of(path.parent)
+    name = f"{package}.{path.stem.replace('.', '%2E')}"  # a dot would make it a module of another package
     if name in sys.modules:
         return sys.modules[name]
     if str(path.parent) not in sys.path:
@@ -160,6 +161,16 @@ def _import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _package_of(folder: Path) -> str:
+    """Return the name of a package, made if need be, whose modules are the files of a folder."""
+    name = f"latencykit_user_suites_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    if name not in sys.modules:
+        package = ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+    return name
 
 
 def _where(error: BaseException, origin: str) -> str:

@@ -1,6 +1,8 @@
 """Finding components: built in by name, the user's by file."""
 
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from suite_files import write_suite
@@ -122,6 +124,19 @@ def test_files_of_one_name_in_two_folders_are_two_suites(tmp_path):
         (tmp_path / name).mkdir()
         origins.append(write_suite(tmp_path / name, VARIANT, component=name))
     assert [source.component.name for source in select(origins)] == ["a", "b"]
+
+
+def test_modules_beside_a_suite_can_be_imported_either_way(tmp_path):
+    (tmp_path / "limits_beside.py").write_text("LIMIT = '5ns'\n")
+    body = "from .limits_beside import LIMIT\nimport limits_beside\nc.target = lk.Target('p50', LIMIT)\n"
+    (component,) = load(write_suite(tmp_path, f"{body}{VARIANT}", name="bench.of things.py"))
+    assert component.target.limit == "5ns"
+
+
+def test_a_built_in_suite_can_be_given_by_its_path():
+    path = str(Path(find_spec("latencykit.suites.orders").origin))
+    (source,) = select([path])
+    assert source.component.name == "orders"
 
 
 def test_a_component_that_is_gone_is_told(tmp_path):

@@ -24,7 +24,7 @@ def warnings(
             implementation="CPython", version="3.11.0", compiler="GCC", executable="", gil=True,
             optimised=optimised, debug=debug,
         ),
-        Clock(source="tsc", **{"invariant": True, "kernel_clocksource": "tsc", **(clock or {})}),
+        Clock(**{"source": "tsc", "invariant": True, "kernel_clocksource": "tsc", **(clock or {})}),
         virtualized=virtualized,
     )  # fmt: skip
 
@@ -75,3 +75,10 @@ def test_one_warning_with_the_fact_and_the_remedy(facts, words):
 )
 def test_no_warning_at_the_edge(facts):
     assert warnings(**facts) == []
+
+
+@pytest.mark.parametrize(("forced", "why"), [(True, "as LATENCYKIT_CLOCK=monotonic asks"), (False, "for want of an")])
+@pytest.mark.parametrize("invariant", [True, False, None])
+def test_the_system_clock_is_warned_of_once(forced, why, invariant):
+    (warning,) = warnings(clock={"source": "monotonic", "forced": forced, "invariant": invariant})
+    assert f"Samples are taken with the system clock, {why}" in warning
