@@ -90,7 +90,15 @@ def _start(task: Task) -> "tuple[subprocess.Popen[bytes], int]":
     reading, writing = os.pipe()
     try:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter on our own module
-            [sys.executable, "-m", "latencykit.measuring.child", str(writing), msgspec.json.encode(task).decode()],
+            # -P: the working folder may hold a source tree of ours, which is not what the parent runs.
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "latencykit.measuring.child",
+                str(writing),
+                msgspec.json.encode(task).decode(),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
             pass_fds=(writing,),

@@ -103,3 +103,13 @@ def test_the_shell_can_complete(words, expected, tmp_path):
         COMP_CWORD=str(len(words.split()) - 1),
     )
     assert done.stdout.split() == [expected]
+
+
+def test_a_bench_from_a_folder_with_a_source_tree_measures_what_is_installed(tmp_path):
+    (tmp_path / "latencykit").mkdir()
+    (tmp_path / "latencykit" / "__init__.py").write_text("raise SystemExit('the source tree was imported')\n")
+    command = [sys.executable, "-P", "-m", "latencykit", "bench", "orders", "--variant", "arena", "--quick"]
+    environ = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "arena" in done.stdout
