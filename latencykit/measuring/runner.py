@@ -88,17 +88,11 @@ def _run_child(task: Task, patience_s: float) -> Iterator[events.Event]:
 def _start(task: Task) -> "tuple[subprocess.Popen[bytes], int]":
     """Start a child on a task; return it and the descriptor that its events come from."""
     reading, writing = os.pipe()
+    # -P: the working folder may hold a source tree of ours, which is not what the parent runs.
+    command = [sys.executable, "-P", "-m", "latencykit.measuring.child", str(writing)]
     try:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter on our own module
-            # -P: the working folder may hold a source tree of ours, which is not what the parent runs.
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "latencykit.measuring.child",
-                str(writing),
-                msgspec.json.encode(task).decode(),
-            ],
+            [*command, msgspec.json.encode(task).decode()],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
             pass_fds=(writing,),
