@@ -19,6 +19,7 @@ from latencykit.hardware.clock import measured_clock
 from latencykit.measuring import events
 from latencykit.measuring.conditions import choose_cpu, collector, pinned
 from latencykit.measuring.effort import Level, effort_for
+from latencykit.measuring.interrupts import Interrupts
 from latencykit.measuring.loading import Source, select
 from latencykit.measuring.meter import read_meter
 from latencykit.measuring.runner import run_component
@@ -88,10 +89,11 @@ def bench(sources: Sequence[Source], plan: Plan, observe: Observe, argv: Sequenc
     effort = effort_for(plan.level, sum(source.operations for source in sources))
     collected, complete = _Collected(), True
     try:
-        for source in sources:
-            for event in run_component(source, effort, cpu, plan.ticks):
-                collected.take(event)
-                observe(event)
+        with Interrupts() as interrupts:
+            for source in sources:
+                for event in run_component(source, effort, cpu, plan.ticks, interrupts=interrupts):
+                    collected.take(event)
+                    observe(event)
     except KeyboardInterrupt:
         complete = False
     validity = judge_machine(collected.readings)

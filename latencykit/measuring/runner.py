@@ -12,11 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import msgspec
 
 from latencykit.measuring import events
 from latencykit.measuring.effort import Effort
+from latencykit.measuring.interrupts import Interrupts
 from latencykit.measuring.loading import Source
 from latencykit.measuring.task import Task, Wanted
 from latencykit.model import Failure, operation_name
@@ -26,9 +28,19 @@ _PATIENCE_S = 60.0
 _PATIENCE_FACTOR = 10
 # How often to look whether a child that says nothing still runs.
 _LOOK_S = 1.0
+# How long to wait after Ctrl-C for the rest of what a child is just telling.
+_LAST_LOOK_S = 0.1
 # What a child may take to clean up.
 _GRACE_S = 5.0
 _CRASHES = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP})
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What ends the wait for a child."""
+
+    patience_s: float
+    interrupts: Interrupts | None
 
 
 def patience_for(effort: Effort) -> float:
@@ -37,7 +49,13 @@ def patience_for(effort: Effort) -> float:
 
 
 def run_component(
-    source: Source, effort: Effort, cpu: int | None, ticks: str | None, patience_s: float | None = None
+    source: Source,
+    effort: Effort,
+    cpu: int | None,
+    ticks: str | None,
+    *,
+    patience_s: float | None = None,
+    interrupts: Interrupts | None = None,
 ) -> Iterator[events.Event]:
     """Measure a component's operations, each in the order of declaration.
 
@@ -47,17 +65,22 @@ def run_component(
         cpu: The CPU to measure on; None for any.
         ticks: Path of the market data, or None for the synthetic market.
         patience_s: For how many seconds a child may say nothing; None for `patience_for(effort)`.
+        interrupts: Where Ctrl-C is noted; None where it raises KeyboardInterrupt.
 
     Yields:
         Events as they come: one OperationFinished or OperationFailed for every operation.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was noted; what was told by then has been yielded, and the child has ended.
     """
+    limits = _Limits(patience_for(effort) if patience_s is None else patience_s, interrupts)
     name = source.component.name
     remaining = [Wanted(v, p) for p in source.component.combinations() for v in source.variants]
     yield events.ComponentStarted(name, len(remaining))
     while remaining:
         task = Task(source.origin, name, remaining, effort, cpu, ticks)
         done = 0
-        for event in _run_child(task, patience_for(effort) if patience_s is None else patience_s):
+        for event in _run_child(task, limits):
             done += isinstance(event, events.OperationFinished | events.OperationFailed)
             yield event
         if done == 0:
@@ -66,18 +89,18 @@ def run_component(
     yield events.ComponentFinished(name)
 
 
-def _run_child(task: Task, patience_s: float) -> Iterator[events.Event]:
+def _run_child(task: Task, limits: _Limits) -> Iterator[events.Event]:
     """Yield a child's events; if it ends early, also the failure of the operation that it was at."""
     child, reading = _start(task)
     finished = 0
     try:
         try:
-            for event in _read_events(child, reading, patience_s):
+            for event in _read_events(child, reading, limits):
                 finished += isinstance(event, events.OperationFinished | events.OperationFailed)
                 yield event
             reason = _ending(child)
         except TimeoutError:
-            reason = f"it said nothing for {patience_s:g} s and was stopped; check that the operation returns"
+            reason = f"it said nothing for {limits.patience_s:g} s and was stopped; check that the operation returns"
         if finished < len(task.operations):
             yield _lost(task, task.operations[finished], reason)
     finally:
@@ -106,31 +129,41 @@ def _start(task: Task) -> "tuple[subprocess.Popen[bytes], int]":
     return child, reading
 
 
-def _read_events(child: "subprocess.Popen[bytes]", descriptor: int, patience_s: float) -> Iterator[events.Event]:
+def _read_events(child: "subprocess.Popen[bytes]", descriptor: int, limits: "_Limits") -> Iterator[events.Event]:
     """Yield events until the child closes its end of the pipe, or has ended and all it wrote is read.
 
     The end of the pipe alone would not do: a process that the child left running may hold it open.
 
     Raises:
         TimeoutError: The child runs and has said nothing for too long.
+        KeyboardInterrupt: Ctrl-C was pressed; what the child had told by then is yielded first.
     """
-    buffer = b""
-    deadline = time.monotonic() + patience_s
+    buffer, interrupted = b"", False
+    deadline = time.monotonic() + limits.patience_s
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
+        if limits.interrupts is not None:
+            selector.register(limits.interrupts.descriptor, selectors.EVENT_READ)
         while True:
             ended = child.poll() is not None
-            if selector.select(0 if ended else min(_LOOK_S, patience_s)):
+            wait_s = 0.0 if ended else _LAST_LOOK_S if interrupted else min(_LOOK_S, limits.patience_s)
+            ready = {key.fd for key, _ in selector.select(wait_s)}
+            if limits.interrupts is not None and limits.interrupts.descriptor in ready:
+                selector.unregister(limits.interrupts.descriptor)
+                interrupted = True
+            elif descriptor in ready:
                 chunk = os.read(descriptor, 1 << 20)
                 if not chunk:
-                    return
+                    break
                 *lines, buffer = (buffer + chunk).split(b"\n")
                 yield from map(events.decode, lines)
-                deadline = time.monotonic() + patience_s
-            elif ended:
-                return
+                deadline = time.monotonic() + limits.patience_s
+            elif ended or interrupted:
+                break
             elif time.monotonic() >= deadline:
                 raise TimeoutError
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def _ending(child: "subprocess.Popen[bytes]") -> str:

@@ -24,7 +24,7 @@ def write_suite(folder: Path, body: str, name: str = "bench_made.py", component:
 def run_suite(path: str, *, patience_s: float | None = None, ticks: str | None = None) -> list[events.Event]:
     """Run the one component of a suite file in child processes and return all events."""
     (source,) = select([path], peers=True)
-    return list(run_component(source, EFFORT, None, ticks, patience_s))
+    return list(run_component(source, EFFORT, None, ticks, patience_s=patience_s))
 
 
 def finished(told: list[events.Event]) -> list[str]:
