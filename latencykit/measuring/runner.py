@@ -5,6 +5,7 @@ goes on with the rest.
 """
 
 import contextlib
+import json
 import os
 import selectors
 import signal
@@ -32,6 +33,9 @@ _LOOK_S = 1.0
 _LAST_LOOK_S = 0.1
 # What a child may take to clean up.
 _GRACE_S = 5.0
+# A child imports from where its parent does: with -m, a folder `latencykit` in the working directory, such as that of
+# a clone, would come before the installed package.
+_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from latencykit.measuring.child import main; main()"
 _CRASHES = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP})
 
 
@@ -113,7 +117,15 @@ def _start(task: Task) -> "tuple[subprocess.Popen[bytes], int]":
     reading, writing = os.pipe()
     try:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter on our own module
-            [sys.executable, "-m", "latencykit.measuring.child", str(writing), msgspec.json.encode(task).decode()],
+            [
+                sys.executable,
+                "-P",
+                "-c",
+                _BOOT,
+                str(writing),
+                json.dumps([*map(str, sys.path)]),
+                msgspec.json.encode(task).decode(),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
             pass_fds=(writing,),
