@@ -73,7 +73,9 @@ def errors_of(run: "Run") -> list[str]:
 def warnings_of(run: "Run", *, check: bool) -> list[str]:
     """Return a sentence for each reason to doubt a run or to be unhappy with it."""
     sentences = []
-    if run.validity.verdict != "fit":
+    if not run.validity.hiccups.windows:
+        sentences.append("the machine was not metered, so that no target can be judged")
+    elif run.validity.verdict != "fit":
         stolen = f"{100 * run.validity.stolen_ratio:.1f} % of its time was taken away"
         sentences.append(f"the machine was {run.validity.verdict} while measuring: {stolen}")
     for word in ("missed", "inconclusive"):

@@ -47,13 +47,13 @@ def _end_with_parent() -> None:
 
 
 def main() -> None:
-    """Run the task in the second argument; the first is the descriptor that events go to."""
+    """Run the task in the last argument; the first is the descriptor that events go to."""
     # The parent decides what becomes of a child: Ctrl-C is its to receive.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     _end_with_parent()
     channel = int(sys.argv[1])
-    task = msgspec.json.decode(sys.argv[2], type=Task)
+    task = msgspec.json.decode(sys.argv[-1], type=Task)
 
     def emit(event: events.Event) -> None:
         data = events.encode(event)
@@ -149,7 +149,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"it called exit({error.code!r})"
     return f"it raised {describe(error)}"
-
-
-if __name__ == "__main__":
-    main()

@@ -5,6 +5,7 @@ goes on with the rest.
 """
 
 import contextlib
+import json
 import os
 import selectors
 import signal
@@ -32,6 +33,9 @@ _LOOK_S = 1.0
 _LAST_LOOK_S = 0.1
 # What a child may take to clean up.
 _GRACE_S = 5.0
+# A child imports from where its parent does: with -m, a folder `latencykit` in the working directory, such as that of
+# a clone, would come before the installed package.
+_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from latencykit.measuring.child import main; main()"
 _CRASHES = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP})
 
 
@@ -111,11 +115,17 @@ def _run_child(task: Task, limits: _Limits) -> Iterator[events.Event]:
 def _start(task: Task) -> "tuple[subprocess.Popen[bytes], int]":
     """Start a child on a task; return it and the descriptor that its events come from."""
     reading, writing = os.pipe()
-    # -P: the working folder may hold a source tree of ours, which is not what the parent runs.
-    command = [sys.executable, "-P", "-m", "latencykit.measuring.child", str(writing)]
     try:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter on our own module
-            [*command, msgspec.json.encode(task).decode()],
+            [
+                sys.executable,
+                "-P",
+                "-c",
+                _BOOT,
+                str(writing),
+                json.dumps([*map(str, sys.path)]),
+                msgspec.json.encode(task).decode(),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
             pass_fds=(writing,),

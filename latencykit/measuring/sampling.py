@@ -5,8 +5,9 @@ a slow spell of the machine meets all of them alike.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -70,7 +71,17 @@ def measure_operation(
     sampler = _Sampler(caller, _floor_of(operation, clock), call_ns)
     sampler.sample(effort.sampling_ns)
     per_op = caller.allocations_per_op(call_ns, effort.allocation_ns)
-    return [_batched(subject, sampler, per_op), _per_call(subject, sampler, per_op)]
+    record = partial(
+        Samples,
+        component=subject.component,
+        variant=subject.variant,
+        parameters=subject.parameters,
+        gc=subject.gc,
+        input_rows=caller.rows,
+        allocations_per_op=sum(per_op.values()),
+        allocations=per_op,
+    )
+    return [_batched(record, sampler), _per_call(record, sampler)]
 
 
 def _empty() -> None:
@@ -81,15 +92,11 @@ def _floor_of(operation: Operation, clock: "_core.SimulatedClock | None") -> "_c
     return _core.Operation(_empty if operation.closure else _core.noop, tuple(operation.rows), clock)
 
 
-def _batched(subject: Subject, sampler: "_Sampler", per_op: dict[str, float]) -> Samples:
+def _batched(record: Callable[..., Samples], sampler: "_Sampler") -> Samples:
     batch_ns = np.concatenate(sampler.batches)
     whole = Histogram()
     whole.record_many(batch_ns)
-    return Samples(
-        component=subject.component,
-        variant=subject.variant,
-        parameters=subject.parameters,
-        gc=subject.gc,
+    return record(
         mode="batched",
         count=len(batch_ns) * sampler.batch,
         batch_size=sampler.batch,
@@ -97,27 +104,17 @@ def _batched(subject: Subject, sampler: "_Sampler", per_op: dict[str, float]) ->
         resolution_ns=sampler.resolution_ns / sampler.batch,
         histogram=encode(whole),
         batch_ns=batch_ns.tolist(),
-        input_rows=sampler.rows,
-        allocations_per_op=sum(per_op.values()),
-        allocations=per_op,
     )
 
 
-def _per_call(subject: Subject, sampler: "_Sampler", per_op: dict[str, float]) -> Samples:
-    return Samples(
-        component=subject.component,
-        variant=subject.variant,
-        parameters=subject.parameters,
-        gc=subject.gc,
+def _per_call(record: Callable[..., Samples], sampler: "_Sampler") -> Samples:
+    return record(
         mode="per_call",
         count=sampler.calls.count,
         batch_size=1,
         floor_ns=float(sampler.floor_calls.percentile(50)),
         resolution_ns=sampler.resolution_ns,
         histogram=encode(sampler.calls),
-        input_rows=sampler.rows,
-        allocations_per_op=sum(per_op.values()),
-        allocations=per_op,
     )
 
 
@@ -182,7 +179,6 @@ class _Sampler:
     def __init__(self, caller: _Caller, floor: "_core.Operation", call_ns: float) -> None:
         self._caller = caller
         self._floor = floor
-        self.rows = caller.rows
         self._ns_per_tick = caller.native.ns_per_tick
         call_ns = max(call_ns, 1.0)
         self.batch = max(1, min(BURST_CALLS, round(BATCH_NS / call_ns)))

@@ -174,7 +174,7 @@ def test_a_thread_that_a_suite_leaves_running_holds_nothing_up(tmp_path, capfd, 
 
 
 def test_a_suite_that_fails_only_in_the_child_is_told_for_each_operation(tmp_path, capfd):
-    body = f"if sys.argv[0].endswith('child.py'):\n    raise OSError('not here')\n{GOOD}{LAST}"
+    body = f"if sys.argv[0] == '-c':\n    raise OSError('not here')\n{GOOD}{LAST}"
     told = run_suite(write_suite(tmp_path, body))
     assert list(reasons(told)) == ["made/good", "made/last"]
     assert all("OSError: not here (line 5)" in reason for reason in reasons(told).values())
@@ -202,6 +202,21 @@ def test_a_module_beside_a_suite_in_a_folder_with_spaces(tmp_path):
     (folder / "beside_the_suite.py").write_text("def operation(): pass\n")
     body = "import beside_the_suite\n@c.variant\ndef v():\n    return beside_the_suite.operation\n"
     assert finished(run_suite(write_suite(folder, body, name="my suite.py"))) == ["made/v"]
+
+
+def test_a_child_imports_from_where_its_parent_does(tmp_path, monkeypatch):
+    """A clone's folder has a `latencykit` that is not built, and a user's may hold any name."""
+    for name in ("latencykit", "msgspec"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise AssertionError('not this one')\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "found_by_the_parent.py").write_text("def operation(): pass\n")
+    monkeypatch.syspath_prepend(str(elsewhere))
+    monkeypatch.chdir(tmp_path)
+    body = "import found_by_the_parent\n@c.variant\ndef v():\n    return found_by_the_parent.operation\n"
+    (tmp_path / "suites").mkdir()
+    assert finished(run_suite(write_suite(tmp_path / "suites", body))) == ["made/v"]
 
 
 def test_stopping_early_ends_the_child_and_cleans_up(tmp_path):

@@ -4,7 +4,7 @@ from fabricated import make_results, make_run, make_troubled_run, make_validity
 
 from latencykit.commands.failures import errors_of, exit_status, explain, warnings_of
 from latencykit.errors import DataError
-from latencykit.model import Failure
+from latencykit.model import Failure, Hiccups, Validity
 
 GOOD = make_results("orders")
 MISSED = make_results("logging", "missed")
@@ -74,6 +74,12 @@ def test_warnings_tell_the_machine_and_each_target_that_is_not_met():
         "target missed: logging/site",
         "target inconclusive: signals/native",
     ]
+
+
+def test_a_machine_that_was_not_metered_is_said_to_be_so():
+    validity = Validity(verdict="unfit", stolen_ratio=1.0, hiccups=Hiccups())
+    (warning,) = warnings_of(make_run(results=UNJUDGED, validity=validity), check=False)
+    assert warning == "the machine was not metered, so that no target can be judged"
 
 
 def test_a_check_of_nothing_is_told():
