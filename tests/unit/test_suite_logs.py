@@ -18,6 +18,8 @@ every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant:
 @contextmanager
 def prepared(variant, folder, monkeypatch):
     """Yield a variant's operation and its log."""
+    if variant.peer is not None:
+        pytest.importorskip(variant.peer, reason=f"{variant.peer}, a peer, is not installed")
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     made = variant.setup()
     operation = as_operation(next(made))
