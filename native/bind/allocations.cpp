@@ -2,6 +2,10 @@
 // malloc is seen in latency/malloc_patch.h.
 #include "bind/allocations.h"
 
+#include <cstdint>
+#include <new>
+#include <vector>
+
 #include "latency/malloc_patch.h"
 
 namespace latencykit::bind {
@@ -87,6 +91,12 @@ bool every_hook(F f) {
 
 size_t users = 0;  // Threads that count now; under the GIL.
 thread_local bool malloc_is_counted = false;
+uint64_t last_count = 0;               // Under the GIL.
+thread_local uint64_t this_count = 0;  // Of the count under way, or 0.
+
+// Counts given up by other threads than their own, until these hear of it; under the GIL. Made when there is
+// one: nothing may be allocated while counting starts.
+std::vector<uint64_t>* abandoned = nullptr;
 
 void install_hooks() {
   if (users++ > 0) return;
@@ -109,29 +119,43 @@ int raise_invalid_state(const char* message) {
 
 }  // namespace
 
-bool is_counting() { return thread_allocations.counting; }
+uint64_t current_count() {
+  if (this_count != 0 && abandoned != nullptr && std::erase(*abandoned, this_count) != 0) {
+    end_tally();
+    this_count = 0;
+  }
+  return this_count;
+}
 
 int start_counting() {
-  if (is_counting()) {
+  if (current_count() != 0) {
     return raise_invalid_state("this thread is counting allocations already; stop that count first");
   }
   install_hooks();
   malloc_is_counted = MallocPatch::instance().acquire();
+  this_count = ++last_count;
   begin_tally();
   return 0;
 }
 
 AllocationCounts stop_counting() {
   const AllocationTally tally = end_tally();
+  this_count = 0;
   MallocPatch::instance().release();
   const bool complete = every_hook([](auto hook) { return hook.on_top() || hook.reached(); });
   remove_hooks();
   return {tally[0], tally[1], tally[2], malloc_is_counted ? tally[3] : 0, malloc_is_counted, complete};
 }
 
-void abandon_counting() {
+void abandon_counting(uint64_t count) {
   MallocPatch::instance().release();
   remove_hooks();
+  try {
+    if (abandoned == nullptr) abandoned = new std::vector<uint64_t>;
+    abandoned->push_back(count);
+  } catch (const std::bad_alloc&) {
+    // Its thread, if it is still there, cannot start another count then.
+  }
 }
 
 namespace {
@@ -139,21 +163,19 @@ namespace {
 struct CounterObject {
   PyObject base;
   PyObject* counts;  // The last result, or null.
-  unsigned long thread;
-  bool counting;
+  uint64_t count;    // The number of the count under way, or 0.
 };
 
 CounterObject* counter(PyObject* self) { return reinterpret_cast<CounterObject*>(self); }
 
 PyObject* start(PyObject* self, PyObject*) {
-  if (counter(self)->counting) {
+  if (counter(self)->count != 0) {
     raise_invalid_state("this AllocationCounter is counting already; stop it first");
     return nullptr;
   }
   Py_CLEAR(counter(self)->counts);
-  counter(self)->thread = PyThread_get_thread_ident();
   if (start_counting() < 0) return nullptr;
-  counter(self)->counting = true;
+  counter(self)->count = current_count();
   Py_RETURN_NONE;
 }
 
@@ -168,17 +190,17 @@ PyObject* as_dict(const AllocationCounts& counts) {
 
 PyObject* stop(PyObject* self, PyObject*) {
   CounterObject* c = counter(self);
-  if (!c->counting) {
+  if (c->count == 0) {
     raise_invalid_state("this AllocationCounter is not counting; start it first");
     return nullptr;
   }
-  if (c->thread != PyThread_get_thread_ident()) {
+  if (c->count != current_count()) {
     raise_invalid_state(
         "this AllocationCounter was started in another thread, whose allocations it counts; stop it there");
     return nullptr;
   }
   const AllocationCounts counts = stop_counting();
-  c->counting = false;
+  c->count = 0;
   if (!counts.complete) {
     raise_invalid_state(
         "the interpreter's allocators were replaced while their allocations were counted, so that some were "
@@ -209,7 +231,7 @@ PyObject* get_counts(PyObject* self, void*) {
   return Py_NewRef(counts == nullptr ? Py_None : counts);
 }
 
-PyObject* get_counting(PyObject* self, void*) { return PyBool_FromLong(counter(self)->counting); }
+PyObject* get_counting(PyObject* self, void*) { return PyBool_FromLong(counter(self)->count != 0); }
 
 int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
@@ -224,11 +246,11 @@ int clear(PyObject* self) {
 
 void deallocate(PyObject* self) {
   PyObject_GC_UnTrack(self);
-  if (counter(self)->counting) {
-    if (counter(self)->thread == PyThread_get_thread_ident()) {
+  if (counter(self)->count != 0) {
+    if (counter(self)->count == current_count()) {
       stop_counting();
     } else {
-      abandon_counting();
+      abandon_counting(counter(self)->count);
     }
   }
   clear(self);

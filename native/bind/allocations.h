@@ -23,10 +23,13 @@ struct AllocationCounts {
 // All need the GIL. Nothing of ours allocates between the return of one and the call of the other.
 // 0, or -1 with InvalidStateError set when this thread is counting already.
 int start_counting();
-bool is_counting();
+// The number of the count that this thread has under way, or 0. Numbers are never used again, as those of
+// threads are.
+uint64_t current_count();
 // Precondition: this thread started.
 AllocationCounts stop_counting();
-// Gives the hooks of a thread that never stopped back, from another thread; that thread's count is lost.
-void abandon_counting();
+// Gives the hooks of a count that was never stopped back, from another thread; the count is lost, and its
+// thread may start another.
+void abandon_counting(uint64_t count);
 
 }  // namespace latencykit::bind

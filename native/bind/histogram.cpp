@@ -233,12 +233,13 @@ PyObject* record_many(PyObject* self, PyObject* object) {
 
 PyObject* record_ticks(PyObject* self, PyObject* const* arguments, Py_ssize_t size) {
   if (!has_arguments(self, "record_ticks", 2, size)) return nullptr;
-  PyArrayObject* array = plain_array(self, arguments[0]);
-  if (array == nullptr) return nullptr;
-  if (!has_dtype(array, 'u')) return none_or_error(wrong_dtype(self, array, "uint64"));
+  // The number first: to read it may run any code, which must not change the array once it is checked.
   ModuleState* state = state_of(Py_TYPE(self));
   double ns_per_tick = 0;
   if (!read_number(state, arguments[1], "ns_per_tick", &ns_per_tick)) return nullptr;
+  PyArrayObject* array = plain_array(self, arguments[0]);
+  if (array == nullptr) return nullptr;
+  if (!has_dtype(array, 'u')) return none_or_error(wrong_dtype(self, array, "uint64"));
   if (!(is_duration(ns_per_tick) && ns_per_tick > 0)) {
     PyErr_Format(state->invalid_value, "ns_per_tick is %R, which is not a finite number above 0",
                  arguments[1]);

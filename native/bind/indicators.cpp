@@ -77,6 +77,7 @@ struct Form {
 std::optional<std::size_t> period_argument(ModuleState* state, PyObject* period) {
   PyObject* index = PyNumber_Index(period);
   if (index == nullptr) {
+    if (!PyErr_ExceptionMatches(PyExc_TypeError)) return {};
     PyErr_Clear();
     PyErr_Format(state->invalid_type, "period must be an int, a number of values, not %R", period);
     return {};
@@ -95,6 +96,7 @@ std::optional<std::size_t> period_argument(ModuleState* state, PyObject* period)
 std::optional<double> alpha_argument(ModuleState* state, PyObject* alpha) {
   const double value = PyFloat_AsDouble(alpha);
   if (value == -1 && PyErr_Occurred()) {
+    if (!PyErr_ExceptionMatches(PyExc_TypeError)) return {};
     PyErr_Clear();
     PyErr_Format(state->invalid_type, "alpha must be a number, not %R", alpha);
     return {};

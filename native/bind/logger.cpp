@@ -21,8 +21,8 @@ struct AsyncLogger {
   bool block;
 };
 
-// Holds its logger, which holds no object in return: no cycle can arise, so neither type is tracked by the
-// collector.
+// Holds its logger, which holds no object in return, and texts that are exactly str: no cycle can arise, so
+// neither type is tracked by the collector.
 struct LogSite {
   PyObject ob_base;
   vectorcallfunc vectorcall;
@@ -73,6 +73,7 @@ struct Call {
   int made_count = 0;
 
   ~Call() {
+    if (made_count > 0 && !holds_gil()) return;
     for (int i = 0; i < made_count; ++i) Py_DECREF(made[i]);
   }
 };
@@ -107,14 +108,13 @@ PyObject* take_exception() {
 // The text that stands in the log for an argument whose own formatting raised; a new reference, or nullptr.
 PyObject* describe_failure(PyObject* value, PyObject* spec) {
   PyObject* raised = take_exception();
-  const char* type = Py_TYPE(value)->tp_name;
-  const char* error = Py_TYPE(raised)->tp_name;
   PyObject* text = PyUnicode_FromFormat("[BAD ARGUMENT: '{:%U}' cannot format the %.200s: %.200s: %S]", spec,
-                                        type, error, raised);
+                                        Py_TYPE(value)->tp_name, Py_TYPE(raised)->tp_name, raised);
   if (text == nullptr && PyErr_ExceptionMatches(PyExc_Exception)) {
     PyErr_Clear();
-    text =
-        PyUnicode_FromFormat("[BAD ARGUMENT: '{:%U}' cannot format the %.200s: %.200s]", spec, type, error);
+    // The names are looked up again: the exception's __str__ may have renamed the types.
+    text = PyUnicode_FromFormat("[BAD ARGUMENT: '{:%U}' cannot format the %.200s: %.200s]", spec,
+                                Py_TYPE(value)->tp_name, Py_TYPE(raised)->tp_name);
   }
   Py_DECREF(raised);
   return text;
@@ -299,7 +299,8 @@ PyType_Spec site_spec = {
 PyObject* specs_of(const LogTemplate& message) {
   PyObject* specs = PyTuple_New(static_cast<Py_ssize_t>(message.pieces.size()));
   for (std::size_t i = 0; specs != nullptr && i < message.pieces.size(); ++i) {
-    PyObject* spec = PyUnicode_FromString(message.pieces[i].spec.text.c_str());
+    const std::string& text = message.pieces[i].spec.text;
+    PyObject* spec = PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
     if (spec == nullptr) {
       Py_CLEAR(specs);
     } else {
@@ -309,29 +310,31 @@ PyObject* specs_of(const LogTemplate& message) {
   return specs;
 }
 
+struct Release {
+  void operator()(LogSite* site) const { Py_DECREF(site); }
+};
+
 PyObject* make_site(AsyncLogger* logger, PyObject* text, PyObject* level, bool enabled) {
   Py_ssize_t size;
   const char* utf8 = PyUnicode_AsUTF8AndSize(text, &size);
-  const char* label = PyUnicode_AsUTF8(level);
-  if (utf8 == nullptr || label == nullptr) return nullptr;
+  const char* label = utf8 == nullptr ? nullptr : PyUnicode_AsUTF8(level);
+  if (label == nullptr) return nullptr;
   LogTemplate message = parse_template({utf8, static_cast<std::size_t>(size)});
   PyTypeObject* type = state_of(Py_TYPE(logger))->log_site;
-  LogSite* site = as_site(type->tp_alloc(type, 0));
+  const std::unique_ptr<LogSite, Release> owned(as_site(type->tp_alloc(type, 0)));
+  LogSite* site = owned.get();
   if (site == nullptr) return nullptr;
   site->vectorcall = site_call;
   site->backend = logger->backend.get();
   site->count = static_cast<std::uint32_t>(message.pieces.size());
   site->enabled = enabled;
   site->logger = as_logger(Py_NewRef(reinterpret_cast<PyObject*>(logger)));
-  site->message = Py_NewRef(text);
-  site->level = Py_NewRef(level);
+  site->message = PyUnicode_FromObject(text);
+  site->level = PyUnicode_FromObject(level);
   site->specs = specs_of(message);
-  if (site->specs == nullptr) {
-    Py_DECREF(site);
-    return nullptr;
-  }
+  if (site->message == nullptr || site->level == nullptr || site->specs == nullptr) return nullptr;
   if (enabled) site->number = site->backend->add_site({label, std::move(message)});
-  return reinterpret_cast<PyObject*>(site);
+  return Py_NewRef(reinterpret_cast<PyObject*>(site));
 }
 
 PyObject* logger_site(PyObject* self, PyObject* const* args, Py_ssize_t count) {
@@ -422,10 +425,14 @@ void logger_dealloc(PyObject* self) {
 int start(AsyncLogger* self, const char* path, Py_ssize_t capacity, long long interval_ns) {
   int fd = -1;
   int error = 0;
-  without_gil([&] {
-    fd = open_log(path);
-    error = errno;
-  });
+  do {
+    without_gil([&] {
+      fd = open_log(path);
+      error = errno;
+    });
+    // A signal may have come while a FIFO without a reader, or a slow server, kept us waiting.
+    if (fd < 0 && error == EINTR && PyErr_CheckSignals() < 0) return -1;
+  } while (fd < 0 && error == EINTR);
   if (fd < 0) {
     errno = error;
     PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, self->path);
@@ -445,6 +452,15 @@ int start(AsyncLogger* self, const char* path, Py_ssize_t capacity, long long in
   return -1;
 }
 
+// The path as exactly a str or bytes, so that it cannot lead back to the logger; a new reference.
+PyObject* plain_path(PyObject* path) {
+  PyObject* text = PyOS_FSPath(path);
+  if (text == nullptr) return nullptr;
+  PyObject* plain = PyUnicode_Check(text) ? PyUnicode_FromObject(text) : PyBytes_FromObject(text);
+  Py_DECREF(text);
+  return plain;
+}
+
 PyObject* logger_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
   static const char* names[] = {"path", "capacity", "flush_interval_ns", "block", nullptr};
   PyObject* path;
@@ -461,7 +477,12 @@ PyObject* logger_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
                  capacity, interval_ns);
     return nullptr;
   }
-  if (!PyUnicode_FSConverter(path, &encoded)) return nullptr;
+  path = plain_path(path);
+  if (path == nullptr) return nullptr;
+  if (!PyUnicode_FSConverter(path, &encoded)) {
+    Py_DECREF(path);
+    return nullptr;
+  }
   AsyncLogger* self = as_logger(type->tp_alloc(type, 0));
   if (self != nullptr) {
     std::construct_at(&self->backend);
@@ -469,6 +490,7 @@ PyObject* logger_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     self->block = block != 0;
     if (start(self, PyBytes_AS_STRING(encoded), capacity, interval_ns) < 0) Py_CLEAR(self);
   }
+  Py_DECREF(path);
   Py_DECREF(encoded);
   return reinterpret_cast<PyObject*>(self);
 }

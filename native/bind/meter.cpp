@@ -12,9 +12,26 @@ HiccupReading spin(uint64_t duration, uint64_t threshold) {
   return spin_meter(clock, duration, threshold);
 }
 
-PyObject* meter(PyObject*, PyObject* args) {
+// An hour: the spin cannot be interrupted.
+constexpr unsigned long long kLongestNs = 3'600'000'000'000;
+
+bool read_ns(ModuleState* state, PyObject* object, const char* name, unsigned long long* ns) {
+  *ns = PyLong_AsUnsignedLongLong(object);
+  const bool failed = *ns == static_cast<unsigned long long>(-1) && PyErr_Occurred();
+  if (failed && !PyErr_ExceptionMatches(PyExc_OverflowError)) return false;
+  if (!failed && *ns <= kLongestNs) return true;
+  PyErr_Format(state->invalid_value, "%s is %R; it must be within 0 and %llu", name, object, kLongestNs);
+  return false;
+}
+
+PyObject* meter(PyObject* module, PyObject* args) {
+  PyObject *duration = nullptr, *threshold = nullptr;
   unsigned long long duration_ns = 0, threshold_ns = 0;
-  if (!PyArg_ParseTuple(args, "KK", &duration_ns, &threshold_ns)) return nullptr;
+  if (!PyArg_ParseTuple(args, "OO", &duration, &threshold)) return nullptr;
+  if (!read_ns(state_of_module(module), duration, "duration_ns", &duration_ns) ||
+      !read_ns(state_of_module(module), threshold, "threshold_ns", &threshold_ns)) {
+    return nullptr;
+  }
   const TscClock& clock = TscClock::instance();
   const double scale = clock.ns_per_tick();
   const auto to_ticks = [scale](uint64_t ns) {

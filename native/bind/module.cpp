@@ -35,7 +35,18 @@ int find_errors(ModuleState* state) {
   return failed ? -1 : 0;
 }
 
+// Before 3.12 nobody else refuses, and later only where an interpreter asks for it: what we share between
+// modules (hooks on the allocators, NumPy's table) belongs to the main one.
+int refuse_subinterpreter() {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main()) return 0;
+  PyErr_SetString(
+      PyExc_ImportError,
+      "latencykit._core does not work in a subinterpreter; import it in the main one or in a process");
+  return -1;
+}
+
 int execute(PyObject* module) {
+  if (refuse_subinterpreter() < 0) return -1;
   if (PyArray_ImportNumPyAPI() < 0) return -1;
   if (find_errors(state_of_module(module)) < 0) return -1;
   for (auto add : {add_clock, add_histogram, add_operation, add_meter, add_allocations, add_probes,

@@ -1,5 +1,8 @@
 // Operation: a function and its argument rows, ready to be called in a tight native loop between two clock
 // reads.
+#include <algorithm>
+#include <cstdint>
+
 #include "bind/allocations.h"
 #include "bind/clock.h"
 #include "bind/types.h"
@@ -54,7 +57,7 @@ class RowCaller {
 
 // Calls f with the clock that the operation is timed by.
 template <typename F>
-size_t with_clock(OperationObject* op, F f) {
+bool with_clock(OperationObject* op, F f) {
   if (op->clock != nullptr) return f(reinterpret_cast<SimulatedClockObject*>(op->clock)->ticks);
   if (TscClock::instance().source() == ClockSource::monotonic) {
     MonotonicTicks clock;
@@ -72,14 +75,16 @@ class SampleBuffer {
     held_ = true;
     const bool is_uint64 = view_.itemsize == 8 && view_.format != nullptr &&
                            (view_.format[0] == 'L' || view_.format[0] == 'Q') && view_.format[1] == '\0';
-    if (is_uint64 && view_.ndim == 1) {
+    const bool is_aligned = reinterpret_cast<uintptr_t>(view_.buf) % alignof(uint64_t) == 0;
+    if (is_uint64 && is_aligned && view_.ndim == 1) {
       usable_ = true;
     } else {
-      PyErr_SetString(error, "samples go into a one-dimensional, contiguous, writable array of dtype uint64");
+      PyErr_SetString(
+          error, "samples go into a one-dimensional, contiguous, aligned, writable array of dtype uint64");
     }
   }
   ~SampleBuffer() {
-    if (held_) PyBuffer_Release(&view_);
+    if (held_ && holds_gil()) PyBuffer_Release(&view_);
   }
   SampleBuffer(const SampleBuffer&) = delete;
   SampleBuffer& operator=(const SampleBuffer&) = delete;
@@ -94,15 +99,31 @@ class SampleBuffer {
   bool usable_ = false;
 };
 
+// Calls fill(out, samples) for `step` samples at a time, and looks at pending signals in between: a function
+// that is not Python never does. False with an error.
+template <typename Fill>
+bool fill_in_steps(const SampleBuffer& buffer, size_t step, Fill fill) {
+  for (size_t at = 0; at < buffer.size(); at += step) {
+    const size_t samples = std::min(step, buffer.size() - at);
+    if (fill(buffer.data() + at, samples) != samples || PyErr_CheckSignals() < 0) return false;
+  }
+  return true;
+}
+
+// A look takes some nanoseconds and is not timed.
+constexpr size_t kCallsPerLook = 64;
+
 PyObject* sample_per_call_method(PyObject* self, PyObject* out) {
   const SampleBuffer buffer(out, state_of(Py_TYPE(self))->invalid_type);
   if (!buffer.usable()) return nullptr;
   OperationObject* op = operation(self);
-  const size_t done = with_clock(op, [&](auto& clock) {
+  const bool done = with_clock(op, [&](auto& clock) {
     RowCaller call(op);
-    return sample_per_call(clock, call, buffer.data(), buffer.size());
+    return fill_in_steps(buffer, kCallsPerLook, [&](uint64_t* samples, size_t count) {
+      return sample_per_call(clock, call, samples, count);
+    });
   });
-  if (done != buffer.size()) return nullptr;
+  if (!done) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -121,11 +142,13 @@ PyObject* sample_batched_method(PyObject* self, PyObject* const* args, Py_ssize_
   const SampleBuffer buffer(args[0], state->invalid_type);
   if (!buffer.usable()) return nullptr;
   OperationObject* op = operation(self);
-  const size_t done = with_clock(op, [&](auto& clock) {
+  const bool done = with_clock(op, [&](auto& clock) {
     RowCaller call(op);
-    return sample_batched(clock, call, buffer.data(), buffer.size(), batch);
+    return fill_in_steps(buffer, 1, [&](uint64_t* sample, size_t count) {
+      return sample_batched(clock, call, sample, count, batch);
+    });
   });
-  if (done != buffer.size()) return nullptr;
+  if (!done) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -134,7 +157,7 @@ PyObject* run(PyObject* self, PyObject* argument) {
   if (calls == static_cast<size_t>(-1) && PyErr_Occurred()) return nullptr;
   RowCaller call(operation(self));
   for (size_t i = 0; i < calls; ++i) {
-    if (!call()) return nullptr;
+    if (!call() || PyErr_CheckSignals() < 0) return nullptr;
   }
   Py_RETURN_NONE;
 }
@@ -270,11 +293,14 @@ void operation_dealloc(PyObject* self) {
 
 PyMethodDef methods[] = {
     {"sample_per_call", sample_per_call_method, METH_O,
-     "sample_per_call($self, out, /)\n--\n\nFill a uint64 array with the ticks that each of so many calls took."},
+     "sample_per_call($self, out, /)\n--\n\nFill a uint64 array with the ticks that each of so many calls "
+     "took."},
     {"sample_batched", as_method(sample_batched_method), METH_FASTCALL,
-     "sample_batched($self, out, batch, /)\n--\n\nFill a uint64 array with the ticks of batches of `batch` calls."},
+     "sample_batched($self, out, batch, /)\n--\n\nFill a uint64 array with the ticks of batches of `batch` "
+     "calls."},
     {"count_allocations", count_allocations, METH_O,
-     "count_allocations($self, calls, /)\n--\n\nCall so many times and count this thread's allocations by domain."},
+     "count_allocations($self, calls, /)\n--\n\nCall so many times and count this thread's allocations by "
+     "domain."},
     {"run", run, METH_O, "run($self, calls, /)\n--\n\nCall so many times, untimed."},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -50,7 +50,8 @@ PyObject* make_signal(PyTypeObject* type, PyObject* kind, const PanicSignal& pan
   PyObject* self = free.count > 0 ? PyObject_Init(free.memory[--free.count], type) : type->tp_alloc(type, 0);
   if (self == nullptr) return nullptr;
   SignalObject* signal = as_signal(self);
-  signal->kind = Py_NewRef(kind);
+  signal->kind =
+      Py_NewRef(kind);  // Exactly a str, which cannot lead back to the signal: no collector needed.
   signal->price = panic.price;
   signal->confidence = panic.confidence;
   signal->take_profit = panic.take_profit;
@@ -109,7 +110,12 @@ PyObject* new_signal(PyTypeObject* type, PyObject* args, PyObject* keywords) {
   signal.index = index;
   ModuleState* state = state_of(type);
   if (!is_valid_signal(state, signal)) return nullptr;
-  return kind == nullptr ? make_panic_signal(state, signal) : make_signal(type, kind, signal);
+  if (kind == nullptr) return make_panic_signal(state, signal);
+  PyObject* plain = PyUnicode_FromObject(kind);
+  if (plain == nullptr) return nullptr;
+  PyObject* self = make_signal(type, plain, signal);
+  Py_DECREF(plain);
+  return self;
 }
 
 void dealloc_signal(PyObject* self) {
@@ -358,7 +364,9 @@ PyObject* scan(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   PyArrayObject* prices = doubles_from(state, args[0], "prices");
   PyArrayObject* volumes = prices == nullptr ? nullptr : doubles_from(state, args[1], "volumes");
   PyObject* signals = nullptr;
-  if (volumes != nullptr && PyArray_DIM(prices, 0) != PyArray_DIM(volumes, 0)) {
+  if (volumes != nullptr && !is_plain_series(reinterpret_cast<PyObject*>(prices))) {
+    PyErr_SetString(state->invalid_value, "prices changed its shape or dtype while volumes was converted");
+  } else if (volumes != nullptr && PyArray_DIM(prices, 0) != PyArray_DIM(volumes, 0)) {
     PyErr_Format(state->invalid_value, "%zd prices but %zd volumes; pass one of each a tick",
                  PyArray_DIM(prices, 0), PyArray_DIM(volumes, 0));
   } else if (volumes != nullptr) {

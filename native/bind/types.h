@@ -55,6 +55,18 @@ PyCFunction as_method(F* function) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
+// Whether this thread may touch Python's objects. A thread that the exiting interpreter ends inside a wait for
+// the GIL is unwound through our frames without it: destructors that release references must ask.
+inline bool holds_gil() {
+#if PY_VERSION_HEX >= 0x030D0000
+  return PyThreadState_GetUnchecked() != nullptr;
+#elif PY_VERSION_HEX >= 0x030C0000
+  return _PyThreadState_UncheckedGet() != nullptr;
+#else
+  return PyGILState_Check() != 0;
+#endif
+}
+
 // Frees what the free list holds, and keeps it from growing again.
 void close_free_signals(ModuleState* state);
 

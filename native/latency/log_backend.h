@@ -19,8 +19,8 @@
 //     that is interrupted exactly there for longer than kGraceNs may be overtaken by another thread's record.
 //
 // Failure: write errors are counted by LogFile and handed out by take_error(); a record that cannot be
-// formatted becomes a marked line; lack of memory loses that line and counts it. The thread itself ends with
-// close() only.
+// formatted becomes a marked line; lack of memory loses that line and counts it, and where no line is at stake
+// the thread tries again. The thread itself ends with close() only.
 //
 // Threads that end: their ring is drained, then kept for the next new thread.
 // Fork: only the forking thread lives on in the child, so there the backend is marked as forked and nothing
@@ -142,6 +142,7 @@ class LogBackend {
   // Takes over the file descriptor and starts the thread. Throws std::system_error or std::bad_alloc.
   LogBackend(int fd, Options options)
       : options_(std::move(options)), number_(next_number()), process_(::getpid()), file_(fd) {
+    spare_.reserve(kSpareRings);
     enlist();
     try {
       start_thread();
@@ -243,6 +244,7 @@ class LogBackend {
   enum class State : int { kOpen, kClosed, kForked };
   using Ring = log_threads::Ring;
   static constexpr std::size_t kSpareRings = 4;
+  static constexpr auto kMemoryPause = std::chrono::milliseconds(1);
   static constexpr std::uint64_t kEverything = std::numeric_limits<std::uint64_t>::max();
 
   static std::uint64_t next_number() {
@@ -374,17 +376,27 @@ class LogBackend {
 #endif
     for (bool stop = false; !stop;) {
       const Work work = sleep();
-      stop = work.stop;
-      if (work.everything) {
-        take_everything(work.stop);
-      } else {
-        take_once(horizon());
+      try {
+        serve(work);
+        stop = work.stop;
+      } catch (const std::bad_alloc&) {
+        // Nothing is lost: the records stay in their rings, and what was asked for stays asked.
+        file_.take_back();
+        std::this_thread::sleep_for(kMemoryPause);
       }
-      announce();
-      file_.write_out();
-      if (work.sync) file_.sync();
-      finish(work);
     }
+  }
+
+  void serve(const Work& work) {
+    if (work.everything) {
+      take_everything(work.stop);
+    } else {
+      take_once(horizon());
+    }
+    announce();
+    file_.write_out();
+    if (work.sync) file_.sync();
+    finish(work);
   }
 
   Work sleep() {

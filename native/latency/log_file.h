@@ -29,13 +29,9 @@ struct LogFileError {
   std::uint64_t lost_lines = 0;
 };
 
-// Opens a file to append to, created if need be. -1 with errno set.
+// Opens a file to append to, created if need be. -1 with errno set; EINTR if a signal ended the wait for it.
 inline int open_log(const char* path) {
-  int fd;
-  do {
-    fd = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  } while (fd < 0 && errno == EINTR);
-  return fd;
+  return ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 }
 
 class LogFile {
@@ -45,15 +41,18 @@ class LogFile {
   LogFile(const LogFile&) = delete;
   LogFile& operator=(const LogFile&) = delete;
 
-  // Where the next line is built; end_line() makes it count, drop_line() takes back what was begun.
+  // Where the next line is built; end_line() makes it count, take_back() takes back what was begun, drop_line()
+  // counts it as lost besides.
   TextBuffer& text() { return text_; }
   void end_line() {
+    text_.room(1);  // All that may throw comes before the line counts.
+    ends_.push_back(text_.size() + 1);
     text_.append('\n');
     line_start_ = text_.size();
-    ends_.push_back(line_start_);
   }
+  void take_back() { text_.cut_to(line_start_); }
   void drop_line(int error) {
-    text_.cut_to(line_start_);
+    take_back();
     note(error, 1);
   }
   // Ends a line of the logger's own, which is not counted among the written.

@@ -278,7 +278,8 @@ inline std::string_view python_type(LogTag tag) {
 
 // What stands in for an argument that its placeholder cannot format; the value itself is not lost.
 inline void append_bad_argument(TextBuffer& out, const FormatSpec& spec, const LogValue& value) {
-  static const FormatSpec plain;
+  // Never destroyed: the backend may still format while the process ends.
+  static const FormatSpec& plain = *new FormatSpec;
   out.append("[BAD ARGUMENT: '{:");
   out.append(spec.text);
   out.append("}' cannot format the ");

@@ -1,7 +1,7 @@
 // The bytes of one log record: a header, one tag per argument, then the values.
 //
 //   header     16 bytes    size, site number, ticks (LogRecordHeader)
-//   tags       1 each      padded with zeros to a multiple of 8
+//   tags       1 each      padded to a multiple of 8
 //   values     8 each      integer or double; none and booleans have no value, the tag says it all
 //              8 + length  text and bytes: the length, then the bytes padded to a multiple of 8
 //

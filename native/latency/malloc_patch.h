@@ -10,6 +10,7 @@
 //   inside the dynamic linker; objects loaded while counting; mmap; valloc and pvalloc.
 // Threads: all pass the hooks; those that do not count test one thread-local byte. The hooks take no lock and
 //   allocate nothing; acquire and release take one mutex, then the dynamic linker's lock.
+// Memory: where it is refused, acquire() is false and the next one looks again.
 // Where: glibc on x86-64 and aarch64. Elsewhere acquire() is false: nothing is patched or counted.
 #pragma once
 
@@ -31,6 +32,7 @@
 #include <cstdint>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -255,10 +257,8 @@ class MallocPatch {
     std::vector<std::string> objects;
     dl_iterate_phdr(
         [](dl_phdr_info* info, size_t, void* names) {
-          if (info->dlpi_name != nullptr && *info->dlpi_name != '\0') {
-            static_cast<std::vector<std::string>*>(names)->emplace_back(info->dlpi_name);
-          }
-          return 0;
+          if (info->dlpi_name == nullptr || *info->dlpi_name == '\0') return 0;
+          return tried([&] { static_cast<std::vector<std::string>*>(names)->emplace_back(info->dlpi_name); });
         },
         &objects);
     for (size_t i = 0; i < malloc_hooks::kFunctions; ++i) {
@@ -271,6 +271,17 @@ class MallocPatch {
       malloc_hooks::real[i] = definition;
     }
     return found_ = true;
+  }
+
+  // 1, which ends a walk over the objects, if memory was refused: no exception passes through the linker.
+  template <typename F>
+  static int tried(F f) {
+    try {
+      f();
+      return 0;
+    } catch (const std::bad_alloc&) {
+      return 1;
+    }
   }
 
   static bool is_definition(void* address) {
@@ -319,10 +330,16 @@ class MallocPatch {
     const malloc_hooks::Image image = malloc_hooks::read_image(info);
     if (image.symbols == nullptr || image.strings == nullptr) return 0;
     const size_t known = slots_.size();
-    malloc_hooks::find_slots(image, image.plt, slots_);
-    malloc_hooks::find_slots(image, image.data, slots_);
+    const int refused = tried([&] {
+      malloc_hooks::find_slots(image, image.plt, slots_);
+      malloc_hooks::find_slots(image, image.data, slots_);
+    });
+    if (refused != 0) {
+      complete_ = false;
+      loaded_ = 0;  // As if something had been loaded since.
+    }
     for (size_t i = known; i < slots_.size(); ++i) patch_slot(slots_[i]);
-    return 0;
+    return refused;
   }
 
   void patch_slot(Slot& slot) {

@@ -95,7 +95,7 @@ def test_the_growth_of_a_list_is_one_request_for_memory():
 @sees_malloc
 def test_what_a_library_takes_from_malloc_is_counted():
     counts = counts_of(np.empty, 100_000)
-    assert counts["malloc"] == 1
+    assert counts["malloc"] + counts["raw"] == 1  # NumPy 2.5 asks through CPython's raw domain.
     assert counts["object"] >= 1
 
 
@@ -349,3 +349,33 @@ def test_the_type_is_final_and_takes_no_arguments():
         AllocationCounter(1)
     with pytest.raises(TypeError):
         type("Sub", (AllocationCounter,), {})
+
+
+def test_a_later_thread_cannot_stop_the_count_of_one_that_ended():
+    # Threads' identifiers are used again, usually at once.
+    counter = AllocationCounter()
+    first = threading.Thread(target=counter.start)
+    first.start()
+    first.join()
+    errors = []
+
+    def stop():
+        try:
+            counter.stop()
+        except InvalidStateError as error:
+            errors.append(str(error))
+
+    second = threading.Thread(target=stop)
+    second.start()
+    second.join()
+    assert len(errors) == 1
+    assert "started in another thread" in errors[0]
+
+
+def test_a_count_that_another_thread_dropped_does_not_keep_its_thread_from_counting():
+    held = [AllocationCounter()]
+    held[0].start()
+    thread = threading.Thread(target=held.clear)
+    thread.start()
+    thread.join()
+    assert counts_of(bytes, 1000)["object"] == 1

@@ -1,9 +1,13 @@
 """References, memory, threads and descriptors of AsyncLogger and LogSite: nothing leaks."""
 
 import gc
+import os
 import resource
+import signal
+import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -173,3 +177,85 @@ def test_a_reference_cycle_through_the_logger_is_no_leak(path):
     left = sys.getrefcount(_core.AsyncLogger)  # Apart from the assert, which holds one itself.
     assert left == held
     assert path.read_text().endswith("INFO 1\n")
+
+
+@pytest.mark.parametrize("part", ["template", "level", "path"])
+def test_a_text_that_leads_back_to_the_logger_can_be_collected(path, part):
+    class Text(str):
+        pass
+
+    texts = {"template": Text("x {}"), "level": Text("INFO"), "path": Text(path)}
+    logger = _core.AsyncLogger(texts["path"], 100, 1_000_000, True)
+    texts[part].owner = logger if part == "path" else logger.site(texts["template"], texts["level"], True)
+    gone = weakref.ref(texts[part])
+    del texts, logger
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_fill_of_zero_bytes_reaches_the_argument(path):
+    class Shown:
+        def __format__(self, spec):
+            return repr(spec)
+
+    with AsyncLogger(path) as logger:
+        logger.site("{:\0<5}")(Shown())
+    assert path.read_text().endswith(" INFO " + repr("\0<5") + "\n")
+
+
+def test_an_exception_that_renames_types_and_fails_itself_is_described_by_their_new_names(path):
+    class Shown:
+        def __format__(self, spec):
+            raise OddError
+
+    class OddError(Exception):
+        def __str__(self):
+            Shown.__name__, OddError.__name__ = "Renamed", "StrangeError"
+            raise ValueError
+
+    with AsyncLogger(path) as logger:
+        logger.site("{}")(Shown())
+    assert "cannot format the Renamed: StrangeError]" in path.read_text()
+
+
+def test_a_signal_ends_the_wait_for_a_reader_of_a_fifo(path):
+    def stop(*_):
+        raise TimeoutError
+
+    os.mkfifo(path)
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+        with pytest.raises(TimeoutError):
+            _core.AsyncLogger(str(path), 100, 1_000_000, True)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_the_interpreter_exits_while_a_daemon_thread_waits_for_room(path):
+    os.mkfifo(path)
+    script = f"""if True:
+        import os, subprocess, threading
+        from latencykit import _core
+        reader = os.open({str(path)!r}, os.O_RDONLY | os.O_NONBLOCK)
+        os.set_blocking(reader, True)
+        logger = _core.AsyncLogger({str(path)!r}, 64, 1_000_000, True)
+        site = logger.site("{{}} {{}}", "INFO", True)
+        full = threading.Event()
+
+        def log():
+            while True:
+                site("x" * 500, 1 << 1400)  # An int that is formatted in the call: the call owns its text.
+
+        threading.Thread(target=log, daemon=True).start()
+        written = -1
+        while written != logger.written:  # The pipe is full, so the ring is soon.
+            written = logger.written
+            full.wait(0.1)
+        # Reads only when this process is at its end, and lets it come there.
+        subprocess.Popen(["sh", "-c", "sleep 1; cat > /dev/null"], stdin=reader)
+        os.close(reader)
+    """
+    done = subprocess.run([sys.executable, "-c", script], timeout=60, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

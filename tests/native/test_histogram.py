@@ -1,6 +1,7 @@
 import gc
 import sys
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -131,3 +132,19 @@ def test_the_type_is_final_and_fixed():
     with pytest.raises(AttributeError):
         Histogram().count = 5
     assert Histogram is _core.Histogram
+
+
+def test_an_array_that_changes_while_the_rate_is_read_is_refused():
+    ticks = np.ones(1000, np.uint64)
+
+    class Rate:
+        def __float__(self):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                ticks.dtype = np.uint8
+            return 1.0
+
+    histogram = _core.Histogram()
+    with pytest.raises(LatencykitError, match="dtype is uint8"):
+        histogram.record_ticks(ticks, Rate())
+    assert histogram.count == 0

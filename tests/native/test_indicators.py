@@ -101,3 +101,16 @@ def test_a_call_into_out_allocates_nothing() -> None:
 def test_long_series_release_the_lock_and_agree() -> None:
     x = np.sin(np.arange(200_000.0))
     np.testing.assert_allclose(indicators.ema(x, 20), indicators.ema(x, 20, isa="scalar"), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("argument", ["period", "alpha"])
+def test_an_interrupt_while_an_argument_is_read_comes_through(argument: str) -> None:
+    class Number:
+        def __index__(self) -> int:
+            raise KeyboardInterrupt
+
+        def __float__(self) -> float:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        indicators.ema(np.arange(3.0), **{argument: Number()})

@@ -1,6 +1,7 @@
 """The bound Operation: its calls, its samples, its references."""
 
 import gc
+import signal
 import sys
 import weakref
 
@@ -148,3 +149,64 @@ def test_probes_refuse_what_is_no_count():
             probe("x")
         with pytest.raises(OverflowError):
             probe(-1)
+
+
+def test_an_array_that_is_not_aligned_is_refused():
+    out = memoryview(bytearray(81))[1:].cast("Q")
+    with pytest.raises(InvalidTypeError, match="aligned"):
+        _core.Operation(_core.noop, [()]).sample_per_call(out)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda op: op.run(2**62),
+        lambda op: op.sample_per_call(np.empty(20_000_000, np.uint64)),
+        lambda op: op.sample_batched(np.empty(1_000_000, np.uint64), 20),
+        lambda _: _core.spin_ns(2**64 - 1),
+        lambda _: _core.multiply_chain(2**64 - 1),
+    ],
+    ids=["run", "per call", "batched", "spin", "multiply"],
+)
+def test_a_signal_stops_a_native_loop(call):
+    seen = []
+
+    def stop(*_):
+        seen.append(1)
+        raise TimeoutError
+
+    operation = _core.Operation(_core.noop, [()])  # Never looks at signals itself.
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(TimeoutError):
+            call(operation)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert seen == [1]
+
+
+def test_an_operation_may_call_itself():
+    depth = []
+
+    def again():
+        if len(depth) < 50:
+            depth.append(1)
+            operation.run(2)
+
+    operation = _core.Operation(again, [()])
+    operation.run(1)
+    assert len(depth) == 50
+
+
+def test_an_operation_that_calls_itself_without_end_is_stopped():
+    operation = _core.Operation(lambda: operation.run(1), [()])
+    with pytest.raises(RecursionError):
+        operation.run(1)
+
+
+@pytest.mark.parametrize("arguments", [(-1, 0), (0, -1), (2**64, 0), (3_600_000_000_001, 0)])
+def test_the_meter_refuses_a_time_that_would_never_end(arguments):
+    with pytest.raises(InvalidValueError, match="must be within 0 and"):
+        _core.spin_meter(*arguments)

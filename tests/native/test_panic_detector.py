@@ -1,6 +1,8 @@
 import gc
 import sys
 import tracemalloc
+import warnings
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -142,3 +144,32 @@ def test_the_memory_of_many_dropped_signals_is_bounded() -> None:
     assert before - sys.getallocatedblocks() > 900
     again = [Signal(100.0, 0.5, 101.0, 99.0, index, "x" * index) for index in range(200)]
     assert [len(signal.kind) for signal in again] == list(range(200))
+
+
+def test_a_kind_that_leads_back_to_its_signal_can_be_collected() -> None:
+    class Kind(str):
+        signal: Signal
+
+    kind = Kind("odd")
+    kind.signal = Signal(1.0, 0.5, 1.0, 1.0, 0, kind)
+    gone = weakref.ref(kind)
+    assert kind.signal.kind == "odd"
+    del kind
+    gc.collect()
+    assert gone() is None
+
+
+def test_prices_that_change_while_volumes_is_converted_are_refused() -> None:
+    prices = np.full(1000, 5.0)
+
+    class Volumes:
+        def __array__(self, dtype=None, copy=None):  # type: ignore[no-untyped-def]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                prices.dtype = np.uint8
+            return np.ones(8000)
+
+    detector = PanicDetector()
+    with pytest.raises(LatencykitError, match="prices changed"):
+        detector.scan(prices, Volumes())  # type: ignore[arg-type]
+    assert detector.ticks == 0
