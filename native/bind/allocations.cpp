@@ -179,15 +179,6 @@ PyObject* start(PyObject* self, PyObject*) {
   Py_RETURN_NONE;
 }
 
-PyObject* as_dict(const AllocationCounts& counts) {
-  PyObject* of_malloc =
-      counts.malloc_counted ? PyLong_FromUnsignedLongLong(counts.malloc) : Py_NewRef(Py_None);
-  if (of_malloc == nullptr) return nullptr;
-  return Py_BuildValue("{sKsKsKsN}", "raw", static_cast<unsigned long long>(counts.raw), "mem",
-                       static_cast<unsigned long long>(counts.mem), "object",
-                       static_cast<unsigned long long>(counts.object), "malloc", of_malloc);
-}
-
 PyObject* stop(PyObject* self, PyObject*) {
   CounterObject* c = counter(self);
   if (c->count == 0) {
@@ -201,14 +192,7 @@ PyObject* stop(PyObject* self, PyObject*) {
   }
   const AllocationCounts counts = stop_counting();
   c->count = 0;
-  if (!counts.complete) {
-    raise_invalid_state(
-        "the interpreter's allocators were replaced while their allocations were counted, so that some were "
-        "missed; "
-        "start and stop tracemalloc and the like outside");
-    return nullptr;
-  }
-  Py_XSETREF(c->counts, as_dict(counts));
+  Py_XSETREF(c->counts, counts_as_dict(counts));
   return Py_XNewRef(c->counts);
 }
 
@@ -303,6 +287,20 @@ PyType_Spec spec = {"latencykit._core.AllocationCounter", sizeof(CounterObject),
                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC, slots};
 
 }  // namespace
+
+PyObject* counts_as_dict(const AllocationCounts& counts) {
+  if (!counts.complete) {
+    raise_invalid_state(
+        "the interpreter's allocators were replaced while their allocations were counted, so that some were missed; "
+        "start and stop tracemalloc and the like outside");
+    return nullptr;
+  }
+  PyObject* of_malloc = counts.malloc_counted ? PyLong_FromUnsignedLongLong(counts.malloc) : Py_NewRef(Py_None);
+  if (of_malloc == nullptr) return nullptr;
+  return Py_BuildValue("{sKsKsKsN}", "raw", static_cast<unsigned long long>(counts.raw), "mem",
+                       static_cast<unsigned long long>(counts.mem), "object",
+                       static_cast<unsigned long long>(counts.object), "malloc", of_malloc);
+}
 
 int add_allocations(PyObject* module) {
   PyObject* type = PyType_FromModuleAndSpec(module, &spec, nullptr);

@@ -23,13 +23,15 @@ struct AllocationCounts {
 // All need the GIL. Nothing of ours allocates between the return of one and the call of the other.
 // 0, or -1 with InvalidStateError set when this thread is counting already.
 int start_counting();
-// The number of the count that this thread has under way, or 0. Numbers are never used again, as those of
-// threads are.
+// The number of the count that this thread has under way, or 0. Numbers are never used again, as those of threads are.
 uint64_t current_count();
 // Precondition: this thread started.
 AllocationCounts stop_counting();
 // Gives the hooks of a count that was never stopped back, from another thread; the count is lost, and its
 // thread may start another.
 void abandon_counting(uint64_t count);
+
+// A new dict of the four counts, malloc None where it is not counted; null with InvalidStateError if incomplete.
+PyObject* counts_as_dict(const AllocationCounts& counts);
 
 }  // namespace latencykit::bind

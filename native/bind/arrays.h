@@ -12,8 +12,7 @@ namespace latencykit::bind {
 inline PyArrayObject* as_array(PyObject* object) { return reinterpret_cast<PyArrayObject*>(object); }
 
 inline bool is_plain_series(PyObject* object) {
-  return PyArray_Check(object) && PyArray_NDIM(as_array(object)) == 1 &&
-         PyArray_ISCARRAY_RO(as_array(object)) &&
+  return PyArray_Check(object) && PyArray_NDIM(as_array(object)) == 1 && PyArray_ISCARRAY_RO(as_array(object)) &&
          (PyArray_TYPE(as_array(object)) == NPY_DOUBLE || PyArray_TYPE(as_array(object)) == NPY_FLOAT);
 }
 
@@ -34,13 +33,12 @@ inline PyArrayObject* plain_series(ModuleState* state, PyArrayObject* array, con
     return nullptr;
   }
   if (PyArray_NDIM(array) != 1) {
-    PyErr_Format(state->invalid_value,
-                 "%s has %d dimensions; pass a series of one, such as a row or %s.ravel()", name,
+    PyErr_Format(state->invalid_value, "%s has %d dimensions; pass a series of one, such as a row or %s.ravel()", name,
                  PyArray_NDIM(array), name);
     return nullptr;
   }
-  constexpr int plain = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED | NPY_ARRAY_NOTSWAPPED |
-                        NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_FORCECAST;
+  constexpr int plain =
+      NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED | NPY_ARRAY_NOTSWAPPED | NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_FORCECAST;
   return as_array(PyArray_FromArray(array, PyArray_DescrFromType(type), plain));
 }
 

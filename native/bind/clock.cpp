@@ -6,10 +6,9 @@ namespace {
 
 PyObject* clock_info(PyObject*, PyObject*) {
   const TscClock& clock = TscClock::instance();
-  return Py_BuildValue(
-      "{s:s,s:d,s:d,s:O,s:O}", "source", clock.source() == ClockSource::tsc ? "tsc" : "monotonic",
-      "frequency_hz", 1e9 / clock.ns_per_tick(), "resolution_ns", clock.resolution_ns(), "invariant",
-      cpu_has_invariant_tsc() ? Py_True : Py_False, "forced", TscClock::forced() ? Py_True : Py_False);
+  return Py_BuildValue("{s:s,s:d,s:d,s:O,s:O}", "source", clock.source() == ClockSource::tsc ? "tsc" : "monotonic",
+                       "frequency_hz", 1e9 / clock.ns_per_tick(), "resolution_ns", clock.resolution_ns(), "invariant",
+                       cpu_has_invariant_tsc() ? Py_True : Py_False, "forced", TscClock::forced() ? Py_True : Py_False);
 }
 
 PyObject* now_ns(PyObject*, PyObject*) { return PyLong_FromUnsignedLongLong(TscClock::instance().now_ns()); }
@@ -28,10 +27,8 @@ PyMethodDef functions[] = {
      "Describe the clock: source, frequency_hz, resolution_ns (its step, measured now), invariant."},
     {"now_ns", now_ns, METH_NOARGS, "Return monotonic nanoseconds from the calibrated counter."},
     {"ticks", ticks, METH_NOARGS, "Return the raw counter."},
-    {"ns_per_tick", ns_per_tick, METH_NOARGS,
-     "Return the length of a tick in nanoseconds, as last measured."},
-    {"recalibrate", recalibrate, METH_NOARGS,
-     "Measure the counter's rate again; now_ns never goes backwards."},
+    {"ns_per_tick", ns_per_tick, METH_NOARGS, "Return the length of a tick in nanoseconds, as last measured."},
+    {"recalibrate", recalibrate, METH_NOARGS, "Measure the counter's rate again; now_ns never goes backwards."},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -65,9 +62,7 @@ PyObject* simulated_advance(PyObject* self, PyObject* argument) {
   Py_RETURN_NONE;
 }
 
-PyObject* simulated_now(PyObject* self, void*) {
-  return PyLong_FromUnsignedLongLong(simulated(self)->ticks.now);
-}
+PyObject* simulated_now(PyObject* self, void*) { return PyLong_FromUnsignedLongLong(simulated(self)->ticks.now); }
 
 PyMethodDef simulated_methods[] = {
     {"advance", simulated_advance, METH_O, "advance($self, ns, /)\n--\n\nMove the clock on by so many nanoseconds."},

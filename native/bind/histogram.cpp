@@ -27,8 +27,8 @@ bool read_integer(ModuleState* state, PyObject* object, const char* what, int64_
     PyObject* integer = PyIndex_Check(object) ? PyNumber_Index(object) : nullptr;
     if (integer == nullptr) {
       if (PyErr_Occurred()) return false;
-      PyErr_Format(state->invalid_type, "%s is %R, not a whole number; pass an int, for example round(%s)",
-                   what, object, what);
+      PyErr_Format(state->invalid_type, "%s is %R, not a whole number; pass an int, for example round(%s)", what,
+                   object, what);
       return false;
     }
     *value = PyLong_AsLongLongAndOverflow(integer, &overflow);
@@ -81,8 +81,7 @@ bool has_room(PyObject* self, bool recorded) {
 
 bool has_arguments(PyObject* self, const char* method, Py_ssize_t wanted, Py_ssize_t received) {
   if (wanted == received) return true;
-  PyErr_Format(state_of(Py_TYPE(self))->invalid_type, "%s() takes %zd arguments, not %zd", method, wanted,
-               received);
+  PyErr_Format(state_of(Py_TYPE(self))->invalid_type, "%s() takes %zd arguments, not %zd", method, wanted, received);
   return false;
 }
 
@@ -112,8 +111,8 @@ PyObject* translating_errors(ModuleState* state, F f) {
 PyObject* create(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
   static const char* names[] = {"lowest", "highest", "digits", nullptr};
   PyObject *lowest_object = nullptr, *highest_object = nullptr, *digits_object = nullptr;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|OOO:Histogram", const_cast<char**>(names),
-                                   &lowest_object, &highest_object, &digits_object)) {
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|OOO:Histogram", const_cast<char**>(names), &lowest_object,
+                                   &highest_object, &digits_object)) {
     return nullptr;
   }
   ModuleState* state = state_of(type);
@@ -135,8 +134,8 @@ void deallocate(PyObject* self) {
 PyObject* represent(PyObject* self) {
   const Histogram& h = native(self);
   return PyUnicode_FromFormat("Histogram(lowest=%lld, highest=%lld, digits=%lld, count=%llu)",
-                              static_cast<long long>(h.lowest()), static_cast<long long>(h.highest()),
-                              h.digits(), static_cast<unsigned long long>(h.count()));
+                              static_cast<long long>(h.lowest()), static_cast<long long>(h.highest()), h.digits(),
+                              static_cast<unsigned long long>(h.count()));
 }
 
 PyObject* compare(PyObject* self, PyObject* other, int operation) {
@@ -145,8 +144,7 @@ PyObject* compare(PyObject* self, PyObject* other, int operation) {
 }
 
 PyObject* copy(PyObject* self, PyObject*) {
-  return translating_errors(state_of(Py_TYPE(self)),
-                            [&] { return new_object(Py_TYPE(self), native(self).copy()); });
+  return translating_errors(state_of(Py_TYPE(self)), [&] { return new_object(Py_TYPE(self), native(self).copy()); });
 }
 
 // --- recording
@@ -169,8 +167,7 @@ PyObject* record_n(PyObject* self, PyObject* const* arguments, Py_ssize_t size) 
 
 PyObject* record_corrected(PyObject* self, PyObject* const* arguments, Py_ssize_t size) {
   uint64_t ns = 0, interval_ns = 0;
-  if (!has_arguments(self, "record_corrected", 2, size) ||
-      !read_not_negative(self, arguments[0], "ns", &ns) ||
+  if (!has_arguments(self, "record_corrected", 2, size) || !read_not_negative(self, arguments[0], "ns", &ns) ||
       !read_not_negative(self, arguments[1], "expected_interval_ns", &interval_ns)) {
     return nullptr;
   }
@@ -183,17 +180,15 @@ PyArrayObject* plain_array(PyObject* self, PyObject* object) {
     auto* array = reinterpret_cast<PyArrayObject*>(object);
     if (PyArray_NDIM(array) == 1 && PyArray_ISCARRAY_RO(array)) return array;
   }
-  PyErr_Format(
-      state_of(Py_TYPE(self))->invalid_type,
-      "durations come as a one-dimensional contiguous NumPy array of native byte order, not as %.80s; "
-      "convert with numpy.ascontiguousarray(values)",
-      Py_TYPE(object)->tp_name);
+  PyErr_Format(state_of(Py_TYPE(self))->invalid_type,
+               "durations come as a one-dimensional contiguous NumPy array of native byte order, not as %.80s; "
+               "convert with numpy.ascontiguousarray(values)",
+               Py_TYPE(object)->tp_name);
   return nullptr;
 }
 
 bool wrong_dtype(PyObject* self, PyArrayObject* array, const char* wanted) {
-  PyErr_Format(state_of(Py_TYPE(self))->invalid_type,
-               "the array's dtype is %S, not %s; convert with .astype()",
+  PyErr_Format(state_of(Py_TYPE(self))->invalid_type, "the array's dtype is %S, not %s; convert with .astype()",
                reinterpret_cast<PyObject*>(PyArray_DESCR(array)), wanted);
   return false;
 }
@@ -212,8 +207,7 @@ bool record_array(PyObject* self, PyArrayObject* array) {
     PyObject* value = PyArray_GETITEM(array, PyArray_BYTES(array) + bad * sizeof(T));
     if (value == nullptr) return false;
     PyErr_Format(state_of(Py_TYPE(self))->invalid_value,
-                 "value %zu of the array is %R, not a duration of 0 ns or more; nothing was recorded", bad,
-                 value);
+                 "value %zu of the array is %R, not a duration of 0 ns or more; nothing was recorded", bad, value);
     Py_DECREF(value);
     return false;
   }
@@ -241,8 +235,7 @@ PyObject* record_ticks(PyObject* self, PyObject* const* arguments, Py_ssize_t si
   if (array == nullptr) return nullptr;
   if (!has_dtype(array, 'u')) return none_or_error(wrong_dtype(self, array, "uint64"));
   if (!(is_duration(ns_per_tick) && ns_per_tick > 0)) {
-    PyErr_Format(state->invalid_value, "ns_per_tick is %R, which is not a finite number above 0",
-                 arguments[1]);
+    PyErr_Format(state->invalid_value, "ns_per_tick is %R, which is not a finite number above 0", arguments[1]);
     return nullptr;
   }
   const auto count = static_cast<size_t>(PyArray_SIZE(array));
@@ -281,8 +274,8 @@ PyObject* value_at_rank(PyObject* self, PyObject* object) {
   if (!read_integer(state, object, "rank", &rank) || !not_empty(self, "ranks")) return nullptr;
   const uint64_t count = native(self).count();
   if (rank < 1 || static_cast<uint64_t>(rank) > count) {
-    PyErr_Format(state->invalid_value, "rank is %R, which is not in 1..%llu, the number of values recorded",
-                 object, static_cast<unsigned long long>(count));
+    PyErr_Format(state->invalid_value, "rank is %R, which is not in 1..%llu, the number of values recorded", object,
+                 static_cast<unsigned long long>(count));
     return nullptr;
   }
   return box(native(self).value_at_rank(static_cast<uint64_t>(rank)));
@@ -307,12 +300,8 @@ PyObject* get_highest(PyObject* self, void*) { return PyLong_FromLongLong(native
 PyObject* get_digits(PyObject* self, void*) { return PyLong_FromLongLong(native(self).digits()); }
 PyObject* get_count(PyObject* self, void*) { return box(native(self).count()); }
 PyObject* get_saturated(PyObject* self, void*) { return box(native(self).saturated()); }
-PyObject* get_min(PyObject* self, void*) {
-  return not_empty(self, "min") ? box(native(self).min()) : nullptr;
-}
-PyObject* get_max(PyObject* self, void*) {
-  return not_empty(self, "max") ? box(native(self).max()) : nullptr;
-}
+PyObject* get_min(PyObject* self, void*) { return not_empty(self, "min") ? box(native(self).min()) : nullptr; }
+PyObject* get_max(PyObject* self, void*) { return not_empty(self, "max") ? box(native(self).max()) : nullptr; }
 PyObject* get_mean(PyObject* self, void*) {
   return not_empty(self, "mean") ? PyFloat_FromDouble(native(self).mean()) : nullptr;
 }
@@ -337,8 +326,7 @@ PyObject* decode_counts(PyObject* self, PyObject* object) {
   Py_buffer buffer;
   if (PyObject_GetBuffer(object, &buffer, PyBUF_SIMPLE) < 0) {
     if (PyErr_ExceptionMatches(PyExc_TypeError)) {
-      PyErr_Format(state->invalid_type, "encoded counts come as bytes, not as %.80s",
-                   Py_TYPE(object)->tp_name);
+      PyErr_Format(state->invalid_type, "encoded counts come as bytes, not as %.80s", Py_TYPE(object)->tp_name);
     }
     return nullptr;
   }
@@ -348,8 +336,7 @@ PyObject* decode_counts(PyObject* self, PyObject* object) {
       case Histogram::DecodeResult::ok:
         return Py_NewRef(Py_None);
       case Histogram::DecodeResult::cut_off:
-        return PyErr_Format(state->invalid_value, "the encoded counts (%zd bytes) end inside a number",
-                            buffer.len);
+        return PyErr_Format(state->invalid_value, "the encoded counts (%zd bytes) end inside a number", buffer.len);
       case Histogram::DecodeResult::beyond_last_bucket:
         return PyErr_Format(state->invalid_value, "the encoded counts go beyond the last of the %zu buckets",
                             h.length());
@@ -411,8 +398,7 @@ PyGetSetDef attributes[] = {
     {"digits", get_digits, nullptr, "Significant decimal digits kept, 1..5.", nullptr},
     {"buckets", get_length, nullptr, "Number of counts that the histogram holds.", nullptr},
     {"count", get_count, nullptr, "Number of values recorded.", nullptr},
-    {"saturated", get_saturated, nullptr, "How many of them were above `highest`. Not kept by encoding.",
-     nullptr},
+    {"saturated", get_saturated, nullptr, "How many of them were above `highest`. Not kept by encoding.", nullptr},
     {"min", get_min, nullptr, "Lowest value of the lowest used bucket.", nullptr},
     {"max", get_max, nullptr, "Highest value of the highest used bucket.", nullptr},
     {"mean", get_mean, nullptr, "Mean of the buckets' middles.", nullptr},

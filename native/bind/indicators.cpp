@@ -27,8 +27,7 @@ PyObject* isa_names() {
   if (names == nullptr) return nullptr;
   Py_ssize_t i = 0;
   for (const kernels::Table* table : kernels::available()) {
-    PyObject* name =
-        PyUnicode_FromStringAndSize(table->isa.data(), static_cast<Py_ssize_t>(table->isa.size()));
+    PyObject* name = PyUnicode_FromStringAndSize(table->isa.data(), static_cast<Py_ssize_t>(table->isa.size()));
     if (name == nullptr) {
       Py_DECREF(names);
       return nullptr;
@@ -45,11 +44,10 @@ const kernels::Table* table_named(ModuleState* state, const char* where, std::st
   if (names == nullptr) return nullptr;
   PyObject* name = PyUnicode_DecodeUTF8(isa.data(), static_cast<Py_ssize_t>(isa.size()), "replace");
   if (name != nullptr && kernels::is_known(isa)) {
-    PyErr_Format(state->unsupported, "%s asks for %R, which this CPU or this build lacks; use one of %R",
-                 where, name, names);
+    PyErr_Format(state->unsupported, "%s asks for %R, which this CPU or this build lacks; use one of %R", where, name,
+                 names);
   } else if (name != nullptr) {
-    PyErr_Format(state->invalid_value, "%s asks for an unknown instruction set %R; use one of %R", where,
-                 name, names);
+    PyErr_Format(state->invalid_value, "%s asks for an unknown instruction set %R; use one of %R", where, name, names);
   }
   Py_XDECREF(name);
   Py_DECREF(names);
@@ -86,8 +84,7 @@ std::optional<std::size_t> period_argument(ModuleState* state, PyObject* period)
   Py_DECREF(index);
   if (count < 1) {
     PyErr_Clear();
-    PyErr_Format(state->invalid_value, "period is %R; it must be at least 1 and fit an array's length",
-                 period);
+    PyErr_Format(state->invalid_value, "period is %R; it must be at least 1 and fit an array's length", period);
     return {};
   }
   return static_cast<std::size_t>(count);
@@ -136,8 +133,7 @@ std::optional<Form> form_of(ModuleState* state, PyObject* period, PyObject* alph
     return Form{2 / (static_cast<double>(*count) + 1), *mean ? *count : 1};
   }
   if (*mean) {
-    PyErr_SetString(state->invalid_value,
-                    "seed 'sma' is the mean of the first period; pass period instead of alpha");
+    PyErr_SetString(state->invalid_value, "seed 'sma' is the mean of the first period; pass period instead of alpha");
     return {};
   }
   const auto weight = alpha_argument(state, alpha);
@@ -167,8 +163,7 @@ int index_of_keyword(PyObject* keyword) {
 // Spreads a call's arguments over `values`; false with a TypeError, as for a Python function.
 bool spread(PyObject* const* args, Py_ssize_t count, PyObject* keywords, PyObject** values) {
   if (count > kPositional) {
-    PyErr_Format(PyExc_TypeError, "ema() takes at most %zd positional arguments (%zd given)", kPositional,
-                 count);
+    PyErr_Format(PyExc_TypeError, "ema() takes at most %zd positional arguments (%zd given)", kPositional, count);
     return false;
   }
   for (Py_ssize_t i = 0; i < count; ++i) values[i] = args[i];
@@ -177,8 +172,8 @@ bool spread(PyObject* const* args, Py_ssize_t count, PyObject* keywords, PyObjec
     PyObject* keyword = PyTuple_GET_ITEM(keywords, i);
     const int at = index_of_keyword(keyword);
     if (at < 0 || values[at] != nullptr) {
-      PyErr_Format(PyExc_TypeError, "ema() got %s argument %R",
-                   at < 0 ? "an unexpected" : "multiple values for", keyword);
+      PyErr_Format(PyExc_TypeError, "ema() got %s argument %R", at < 0 ? "an unexpected" : "multiple values for",
+                   keyword);
       return false;
     }
     values[at] = args[count + i];
@@ -192,8 +187,7 @@ bool spread(PyObject* const* args, Py_ssize_t count, PyObject* keywords, PyObjec
 
 // Whether two arrays of one dimension share any byte of the range that each spans.
 bool spans_overlap(PyArrayObject* a, PyArrayObject* b) {
-  if (PyArray_NDIM(a) != 1 || PyArray_NDIM(b) != 1 || PyArray_SIZE(a) == 0 || PyArray_SIZE(b) == 0)
-    return false;
+  if (PyArray_NDIM(a) != 1 || PyArray_NDIM(b) != 1 || PyArray_SIZE(a) == 0 || PyArray_SIZE(b) == 0) return false;
   auto span = [](PyArrayObject* array, const char** low, const char** high) {
     const char* data = PyArray_BYTES(array);
     const npy_intp reach = (PyArray_DIM(array, 0) - 1) * PyArray_STRIDE(array, 0);
@@ -219,23 +213,20 @@ bool check_out(ModuleState* state, PyObject* x, PyArrayObject* series, PyObject*
     return false;
   }
   if (PyArray_NDIM(array) != 1 || PyArray_DIM(array, 0) != PyArray_DIM(series, 0)) {
-    PyErr_Format(state->invalid_value,
-                 "out has %zd elements in %d dimensions; it must have %zd in one, as x has",
+    PyErr_Format(state->invalid_value, "out has %zd elements in %d dimensions; it must have %zd in one, as x has",
                  PyArray_SIZE(array), PyArray_NDIM(array), PyArray_DIM(series, 0));
     return false;
   }
   if (!PyArray_ISCARRAY(array)) {
-    PyErr_SetString(
-        state->invalid_value,
-        "out is read-only, not contiguous, not aligned or in foreign byte order; pass a plain array, such "
-        "as numpy.empty_like(x)");
+    PyErr_SetString(state->invalid_value,
+                    "out is read-only, not contiguous, not aligned or in foreign byte order; pass a plain array, such "
+                    "as numpy.empty_like(x)");
     return false;
   }
   // The same memory from its beginning is averaged in place. x is looked at beside the series because a
   // strided x was copied, the series because x may be another object that lends its memory.
   const bool in_place = PyArray_DATA(array) == PyArray_DATA(series);
-  const bool overlaps =
-      spans_overlap(array, series) || (PyArray_Check(x) && spans_overlap(array, as_array(x)));
+  const bool overlaps = spans_overlap(array, series) || (PyArray_Check(x) && spans_overlap(array, as_array(x)));
   if (!in_place && overlaps) {
     PyErr_SetString(state->invalid_value, "out overlaps x without being x; pass x itself or other memory");
     return false;
@@ -278,35 +269,34 @@ PyObject* ema(PyObject* module, PyObject* const* args, Py_ssize_t count, PyObjec
   return reinterpret_cast<PyObject*>(out);
 }
 
-PyDoc_STRVAR(
-    ema_doc,
-    "ema(x, period=None, *, alpha=None, seed='first', out=None, isa=None)\n"
-    "--\n\n"
-    "Compute the exponential moving average of a series.\n\n"
-    "y[i] = (1 - alpha) * y[i-1] + alpha * x[i], with alpha = 2 / (period + 1)\n"
-    "(P. N. Haurlan, Measuring Trend Values, 1968).\n\n"
-    "A value that is not finite (NaN or an infinity) counts as missing: its output is NaN and the\n"
-    "average goes on from the last finite value, as in pandas with adjust=False, ignore_na=True.\n"
-    "Instruction sets differ by rounding only: each result is within 4 * eps * max|x| / alpha of the\n"
-    "exact one, eps being that of the dtype.\n\n"
-    "Args:\n"
-    "    x: Series of one dimension and any length. float64 and float32 are computed as they are;\n"
-    "        integers and sequences of numbers are converted to float64. What is not contiguous,\n"
-    "        aligned and in native byte order is copied first.\n"
-    "    period: Number of values, at least 1. Give either period or alpha.\n"
-    "    alpha: Weight of the newest value, greater than 0 and at most 1.\n"
-    "    seed: 'first' starts from the first finite value (pandas adjust=False); 'sma' starts from\n"
-    "        the mean of the first `period` finite values and is NaN before (TA-Lib).\n"
-    "    out: Where to write: a contiguous writable array of x's length and of the result's dtype, x\n"
-    "        itself or one that does not overlap it. With it, nothing is allocated.\n"
-    "    isa: Instruction set of this call, one of ISAS; None for the one chosen at import.\n\n"
-    "Returns:\n"
-    "    out, or a new array of x's length.\n\n"
-    "Raises:\n"
-    "    InvalidTypeError: x or out has a type or dtype that cannot be used.\n"
-    "    InvalidValueError: period, alpha, seed or isa is out of range, both or neither of period\n"
-    "        and alpha are given, x is not of one dimension, or out does not fit.\n"
-    "    UnsupportedError: This CPU lacks the instruction set.");
+PyDoc_STRVAR(ema_doc,
+             "ema(x, period=None, *, alpha=None, seed='first', out=None, isa=None)\n"
+             "--\n\n"
+             "Compute the exponential moving average of a series.\n\n"
+             "y[i] = (1 - alpha) * y[i-1] + alpha * x[i], with alpha = 2 / (period + 1)\n"
+             "(P. N. Haurlan, Measuring Trend Values, 1968).\n\n"
+             "A value that is not finite (NaN or an infinity) counts as missing: its output is NaN and the\n"
+             "average goes on from the last finite value, as in pandas with adjust=False, ignore_na=True.\n"
+             "Instruction sets differ by rounding only: each result is within 4 * eps * max|x| / alpha of the\n"
+             "exact one, eps being that of the dtype.\n\n"
+             "Args:\n"
+             "    x: Series of one dimension and any length. float64 and float32 are computed as they are;\n"
+             "        integers and sequences of numbers are converted to float64. What is not contiguous,\n"
+             "        aligned and in native byte order is copied first.\n"
+             "    period: Number of values, at least 1. Give either period or alpha.\n"
+             "    alpha: Weight of the newest value, greater than 0 and at most 1.\n"
+             "    seed: 'first' starts from the first finite value (pandas adjust=False); 'sma' starts from\n"
+             "        the mean of the first `period` finite values and is NaN before (TA-Lib).\n"
+             "    out: Where to write: a contiguous writable array of x's length and of the result's dtype, x\n"
+             "        itself or one that does not overlap it. With it, nothing is allocated.\n"
+             "    isa: Instruction set of this call, one of ISAS; None for the one chosen at import.\n\n"
+             "Returns:\n"
+             "    out, or a new array of x's length.\n\n"
+             "Raises:\n"
+             "    InvalidTypeError: x or out has a type or dtype that cannot be used.\n"
+             "    InvalidValueError: period, alpha, seed or isa is out of range, both or neither of period\n"
+             "        and alpha are given, x is not of one dimension, or out does not fit.\n"
+             "    UnsupportedError: This CPU lacks the instruction set.");
 
 // ---- Ema
 
@@ -319,8 +309,7 @@ Ema& ema_of(PyObject* self) { return reinterpret_cast<EmaObject*>(self)->ema; }
 PyObject* new_ema(PyTypeObject* type, PyObject* args, PyObject* keywords) {
   static const char* names[] = {"period", "alpha", "seed", nullptr};
   PyObject *period = nullptr, *alpha = nullptr, *seed = nullptr;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O$OO:Ema", const_cast<char**>(names), &period, &alpha,
-                                   &seed)) {
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O$OO:Ema", const_cast<char**>(names), &period, &alpha, &seed)) {
     return nullptr;
   }
   const auto form = form_of(state_of(type), period, alpha, seed);
@@ -365,18 +354,17 @@ PyGetSetDef ema_properties[] = {
 };
 
 PyType_Slot ema_slots[] = {
-    {Py_tp_doc,
-     const_cast<char*>(PyDoc_STR(
-         "Ema(period=None, *, alpha=None, seed='first')\n--\n\n"
-         "An exponential moving average that takes one value at a time.\n\n"
-         "It has the meaning of `ema` in float64: feeding a series gives what `ema` gives for it.\n\n"
-         "Args:\n"
-         "    period: Number of values, at least 1; alpha is then 2 / (period + 1).\n"
-         "    alpha: Weight of the newest value, greater than 0 and at most 1, instead of period.\n"
-         "    seed: 'first', or 'sma' for the mean of the first `period` finite values.\n\n"
-         "Raises:\n"
-         "    InvalidValueError: An argument is out of range, or both or neither of period and alpha\n"
-         "        are given."))},
+    {Py_tp_doc, const_cast<char*>(PyDoc_STR(
+                    "Ema(period=None, *, alpha=None, seed='first')\n--\n\n"
+                    "An exponential moving average that takes one value at a time.\n\n"
+                    "It has the meaning of `ema` in float64: feeding a series gives what `ema` gives for it.\n\n"
+                    "Args:\n"
+                    "    period: Number of values, at least 1; alpha is then 2 / (period + 1).\n"
+                    "    alpha: Weight of the newest value, greater than 0 and at most 1, instead of period.\n"
+                    "    seed: 'first', or 'sma' for the mean of the first `period` finite values.\n\n"
+                    "Raises:\n"
+                    "    InvalidValueError: An argument is out of range, or both or neither of period and alpha\n"
+                    "        are given."))},
     {Py_tp_new, reinterpret_cast<void*>(new_ema)},
     {Py_tp_dealloc, reinterpret_cast<void*>(dealloc_ema)},
     {Py_tp_methods, ema_methods},
@@ -384,8 +372,8 @@ PyType_Slot ema_slots[] = {
     {0, nullptr},
 };
 
-PyType_Spec ema_spec = {"latencykit._core.Ema", sizeof(EmaObject), 0,
-                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, ema_slots};
+PyType_Spec ema_spec = {"latencykit._core.Ema", sizeof(EmaObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+                        ema_slots};
 
 PyMethodDef functions[] = {
     {"ema", as_method(ema), METH_FASTCALL | METH_KEYWORDS, ema_doc},

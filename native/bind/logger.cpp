@@ -54,10 +54,9 @@ void without_gil(F f) {
 int check_open(const LogBackend& backend, ModuleState* state) {
   if (backend.is_open()) return 0;
   if (backend.is_forked()) {
-    PyErr_Format(
-        state->invalid_state,
-        "the logger of '%s' belongs to process %d, which forked this one; open another after the fork",
-        backend.path().c_str(), backend.process());
+    PyErr_Format(state->invalid_state,
+                 "the logger of '%s' belongs to process %d, which forked this one; open another after the fork",
+                 backend.path().c_str(), backend.process());
   } else {
     PyErr_Format(state->invalid_state, "the logger of '%s' is closed; open another", backend.path().c_str());
   }
@@ -87,8 +86,8 @@ int to_text(PyObject* text, LogArgument* argument, LogTag tag) {
   argument->text = PyUnicode_DATA(text);
   argument->length = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text));
   argument->unit = static_cast<std::uint8_t>(PyUnicode_KIND(text));
-  argument->encoded = argument->ascii ? argument->length
-                                      : utf8::encoded_size(argument->text, argument->length, argument->unit);
+  argument->encoded =
+      argument->ascii ? argument->length : utf8::encoded_size(argument->text, argument->length, argument->unit);
   return 0;
 }
 
@@ -177,13 +176,12 @@ inline int to_argument(PyObject* value, const LogSite* site, std::uint32_t index
 PyObject* refuse_call(const LogSite* site, Py_ssize_t given, PyObject* keywords) {
   ModuleState* state = state_of(Py_TYPE(site));
   if (keywords != nullptr && PyTuple_GET_SIZE(keywords) > 0) {
-    PyErr_Format(state->invalid_type,
-                 "log site %R takes no keyword arguments, but got %R; pass values in order", site->message,
-                 PyTuple_GET_ITEM(keywords, 0));
+    PyErr_Format(state->invalid_type, "log site %R takes no keyword arguments, but got %R; pass values in order",
+                 site->message, PyTuple_GET_ITEM(keywords, 0));
   } else {
     PyErr_Format(state->invalid_type,
-                 "log site %R has %u placeholder%s but was called with %zd argument%s; pass one each",
-                 site->message, site->count, site->count == 1 ? "" : "s", given, given == 1 ? "" : "s");
+                 "log site %R has %u placeholder%s but was called with %zd argument%s; pass one each", site->message,
+                 site->count, site->count == 1 ? "" : "s", given, given == 1 ? "" : "s");
   }
   return nullptr;
 }
@@ -278,8 +276,7 @@ PyMemberDef site_members[] = {
 };
 
 PyType_Slot site_slots[] = {
-    {Py_tp_doc,
-     const_cast<char*>("One place in a program that logs. Call it with one argument per placeholder.")},
+    {Py_tp_doc, const_cast<char*>("One place in a program that logs. Call it with one argument per placeholder.")},
     {Py_tp_dealloc, reinterpret_cast<void*>(site_dealloc)},
     {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
     {Py_tp_repr, reinterpret_cast<void*>(site_repr)},
@@ -291,8 +288,7 @@ PyType_Spec site_spec = {
     "latencykit._core.LogSite",
     sizeof(LogSite),
     0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-        Py_TPFLAGS_HAVE_VECTORCALL,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_HAVE_VECTORCALL,
     site_slots,
 };
 
@@ -348,8 +344,8 @@ PyObject* logger_site(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   try {
     return make_site(as_logger(self), args[0], args[1], enabled != 0);
   } catch (const TemplateError& error) {
-    PyErr_Format(error.unsupported ? state->unsupported : state->invalid_value, "log template %R: %s",
-                 args[0], error.message.c_str());
+    PyErr_Format(error.unsupported ? state->unsupported : state->invalid_value, "log template %R: %s", args[0],
+                 error.message.c_str());
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   }
@@ -468,13 +464,13 @@ PyObject* logger_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
   Py_ssize_t capacity;
   long long interval_ns;
   int block;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "OnLp", const_cast<char**>(names), &path, &capacity,
-                                   &interval_ns, &block)) {
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "OnLp", const_cast<char**>(names), &path, &capacity, &interval_ns,
+                                   &block)) {
     return nullptr;
   }
   if (capacity < 1 || interval_ns < 1) {
-    PyErr_Format(state_of(type)->invalid_value, "capacity %zd and flush_interval_ns %lld must be at least 1",
-                 capacity, interval_ns);
+    PyErr_Format(state_of(type)->invalid_value, "capacity %zd and flush_interval_ns %lld must be at least 1", capacity,
+                 interval_ns);
     return nullptr;
   }
   path = plain_path(path);
@@ -505,20 +501,15 @@ PyObject* logger_written(PyObject* self, void*) {
   return PyLong_FromUnsignedLongLong(as_logger(self)->backend->written());
 }
 
-PyObject* logger_lost(PyObject* self, void*) {
-  return PyLong_FromUnsignedLongLong(as_logger(self)->backend->lost());
-}
+PyObject* logger_lost(PyObject* self, void*) { return PyLong_FromUnsignedLongLong(as_logger(self)->backend->lost()); }
 
-PyObject* logger_closed(PyObject* self, void*) {
-  return PyBool_FromLong(!as_logger(self)->backend->is_open());
-}
+PyObject* logger_closed(PyObject* self, void*) { return PyBool_FromLong(!as_logger(self)->backend->is_open()); }
 
 PyMethodDef logger_methods[] = {
     {"site", as_method(logger_site), METH_FASTCALL,
      "Register a place that logs: a template, the level's name, and whether calls of it do anything."},
     {"flush", as_method(logger_flush), METH_NOARGS, "Wait until everything logged so far is on the device."},
-    {"drain", as_method(logger_drain), METH_NOARGS,
-     "Wait until everything logged so far is written to the file."},
+    {"drain", as_method(logger_drain), METH_NOARGS, "Wait until everything logged so far is written to the file."},
     {"close", as_method(logger_close), METH_NOARGS, "Flush, end the backend and close the file."},
     {nullptr, nullptr, 0, nullptr},
 };
@@ -527,14 +518,12 @@ PyGetSetDef logger_properties[] = {
     {"dropped", logger_dropped, nullptr, "Records dropped because a ring was full.", nullptr},
     {"written", logger_written, nullptr, "Records whose line is wholly in the file.", nullptr},
     {"lost", logger_lost, nullptr, "Records lost because the file could not be written.", nullptr},
-    {"closed", logger_closed, nullptr, "Whether the logger cannot be used any more in this process.",
-     nullptr},
+    {"closed", logger_closed, nullptr, "Whether the logger cannot be used any more in this process.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
 PyType_Slot logger_slots[] = {
-    {Py_tp_doc,
-     const_cast<char*>("The native half of latencykit.engine.AsyncLogger: rings, backend thread and file.")},
+    {Py_tp_doc, const_cast<char*>("The native half of latencykit.engine.AsyncLogger: rings, backend thread and file.")},
     {Py_tp_new, reinterpret_cast<void*>(logger_new)},
     {Py_tp_dealloc, reinterpret_cast<void*>(logger_dealloc)},
     {Py_tp_methods, logger_methods},
@@ -543,11 +532,7 @@ PyType_Slot logger_slots[] = {
 };
 
 PyType_Spec logger_spec = {
-    "latencykit._core.AsyncLogger",
-    sizeof(AsyncLogger),
-    0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
-    logger_slots,
+    "latencykit._core.AsyncLogger", sizeof(AsyncLogger), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, logger_slots,
 };
 
 }  // namespace

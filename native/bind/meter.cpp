@@ -34,9 +34,7 @@ PyObject* meter(PyObject* module, PyObject* args) {
   }
   const TscClock& clock = TscClock::instance();
   const double scale = clock.ns_per_tick();
-  const auto to_ticks = [scale](uint64_t ns) {
-    return static_cast<uint64_t>(static_cast<double>(ns) / scale);
-  };
+  const auto to_ticks = [scale](uint64_t ns) { return static_cast<uint64_t>(static_cast<double>(ns) / scale); };
   const auto to_ns = [scale](uint64_t ticks) {
     return static_cast<unsigned long long>(static_cast<double>(ticks) * scale);
   };

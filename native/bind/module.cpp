@@ -39,9 +39,8 @@ int find_errors(ModuleState* state) {
 // modules (hooks on the allocators, NumPy's table) belongs to the main one.
 int refuse_subinterpreter() {
   if (PyInterpreterState_Get() == PyInterpreterState_Main()) return 0;
-  PyErr_SetString(
-      PyExc_ImportError,
-      "latencykit._core does not work in a subinterpreter; import it in the main one or in a process");
+  PyErr_SetString(PyExc_ImportError,
+                  "latencykit._core does not work in a subinterpreter; import it in the main one or in a process");
   return -1;
 }
 
@@ -49,8 +48,8 @@ int execute(PyObject* module) {
   if (refuse_subinterpreter() < 0) return -1;
   if (PyArray_ImportNumPyAPI() < 0) return -1;
   if (find_errors(state_of_module(module)) < 0) return -1;
-  for (auto add : {add_clock, add_histogram, add_operation, add_meter, add_allocations, add_probes,
-                   add_order_arena, add_logger, add_indicators, add_panic_detector}) {
+  for (auto add : {add_clock, add_histogram, add_operation, add_meter, add_allocations, add_probes, add_order_arena,
+                   add_logger, add_indicators, add_panic_detector}) {
     if (add(module) < 0) return -1;
   }
   return 0;
@@ -60,8 +59,8 @@ int execute(PyObject* module) {
 template <typename F>
 int each_reference(ModuleState* s, F f) {
   if (s == nullptr) return 0;  // The collector may come before the module was executed.
-  for (PyObject** error : {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity,
-                           &s->unsupported, &s->panic_kind}) {
+  for (PyObject** error :
+       {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity, &s->unsupported, &s->panic_kind}) {
     if (int stop = f(error)) return stop;
   }
   for (PyTypeObject** type : {&s->histogram, &s->operation, &s->simulated_clock, &s->order_arena, &s->order,

@@ -1,5 +1,4 @@
-// Operation: a function and its argument rows, ready to be called in a tight native loop between two clock
-// reads.
+// Operation: a function and its argument rows, ready to be called in a tight native loop between two clock reads.
 #include <algorithm>
 #include <cstdint>
 
@@ -79,8 +78,7 @@ class SampleBuffer {
     if (is_uint64 && is_aligned && view_.ndim == 1) {
       usable_ = true;
     } else {
-      PyErr_SetString(
-          error, "samples go into a one-dimensional, contiguous, aligned, writable array of dtype uint64");
+      PyErr_SetString(error, "samples go into a one-dimensional, contiguous, aligned, writable array of dtype uint64");
     }
   }
   ~SampleBuffer() {
@@ -119,9 +117,8 @@ PyObject* sample_per_call_method(PyObject* self, PyObject* out) {
   OperationObject* op = operation(self);
   const bool done = with_clock(op, [&](auto& clock) {
     RowCaller call(op);
-    return fill_in_steps(buffer, kCallsPerLook, [&](uint64_t* samples, size_t count) {
-      return sample_per_call(clock, call, samples, count);
-    });
+    return fill_in_steps(buffer, kCallsPerLook,
+                         [&](uint64_t* samples, size_t count) { return sample_per_call(clock, call, samples, count); });
   });
   if (!done) return nullptr;
   Py_RETURN_NONE;
@@ -144,9 +141,8 @@ PyObject* sample_batched_method(PyObject* self, PyObject* const* args, Py_ssize_
   OperationObject* op = operation(self);
   const bool done = with_clock(op, [&](auto& clock) {
     RowCaller call(op);
-    return fill_in_steps(buffer, 1, [&](uint64_t* sample, size_t count) {
-      return sample_batched(clock, call, sample, count, batch);
-    });
+    return fill_in_steps(
+        buffer, 1, [&](uint64_t* sample, size_t count) { return sample_batched(clock, call, sample, count, batch); });
   });
   if (!done) return nullptr;
   Py_RETURN_NONE;
@@ -172,19 +168,7 @@ PyObject* count_allocations(PyObject* self, PyObject* argument) {
     for (size_t i = 0; ok && i < calls; ++i) ok = call();
   }
   const AllocationCounts counts = stop_counting();
-  if (!ok) return nullptr;
-  if (!counts.complete) {
-    PyErr_SetString(
-        state_of(Py_TYPE(self))->invalid_state,
-        "CPython's allocators were replaced while they were counted; run without tracemalloc and the like");
-    return nullptr;
-  }
-  PyObject* malloc_count =
-      counts.malloc_counted ? PyLong_FromUnsignedLongLong(counts.malloc) : Py_NewRef(Py_None);
-  if (malloc_count == nullptr) return nullptr;
-  return Py_BuildValue("{s:K,s:K,s:K,s:N}", "raw", static_cast<unsigned long long>(counts.raw), "mem",
-                       static_cast<unsigned long long>(counts.mem), "object",
-                       static_cast<unsigned long long>(counts.object), "malloc", malloc_count);
+  return ok ? counts_as_dict(counts) : nullptr;
 }
 
 PyObject* ns_per_tick(PyObject* self, void*) {
@@ -194,16 +178,14 @@ PyObject* ns_per_tick(PyObject* self, void*) {
 PyObject* resolution_ns(PyObject* self, void*) {
   const PyObject* clock = operation(self)->clock;
   if (clock == nullptr) return PyFloat_FromDouble(TscClock::instance().resolution_ns());
-  return PyFloat_FromDouble(
-      static_cast<double>(reinterpret_cast<const SimulatedClockObject*>(clock)->ticks.step));
+  return PyFloat_FromDouble(static_cast<double>(reinterpret_cast<const SimulatedClockObject*>(clock)->ticks.step));
 }
 
 // Lays the rows out for vectorcall. The number of arguments, or -1 with an error.
 Py_ssize_t check_rows(PyObject* rows, PyObject* error) {
   const Py_ssize_t count = PyTuple_GET_SIZE(rows);
-  const Py_ssize_t arguments = count > 0 && PyTuple_Check(PyTuple_GET_ITEM(rows, 0))
-                                   ? PyTuple_GET_SIZE(PyTuple_GET_ITEM(rows, 0))
-                                   : -1;
+  const Py_ssize_t arguments =
+      count > 0 && PyTuple_Check(PyTuple_GET_ITEM(rows, 0)) ? PyTuple_GET_SIZE(PyTuple_GET_ITEM(rows, 0)) : -1;
   for (Py_ssize_t i = 0; i < count && arguments >= 0; ++i) {
     PyObject* row = PyTuple_GET_ITEM(rows, i);
     if (!PyTuple_Check(row) || PyTuple_GET_SIZE(row) != arguments) {
@@ -234,8 +216,8 @@ PyObject** lay_out(PyObject* rows, Py_ssize_t arguments) {
 PyObject* operation_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   const char* keywords[] = {"function", "rows", "clock", nullptr};
   PyObject *function = nullptr, *rows_argument = nullptr, *clock = Py_None;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|O", const_cast<char**>(keywords), &function,
-                                   &rows_argument, &clock)) {
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|O", const_cast<char**>(keywords), &function, &rows_argument,
+                                   &clock)) {
     return nullptr;
   }
   ModuleState* state = state_of(type);
@@ -244,8 +226,7 @@ PyObject* operation_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     return nullptr;
   }
   if (clock != Py_None && !Py_IS_TYPE(clock, state->simulated_clock)) {
-    PyErr_Format(state->invalid_type, "clock %R is not a SimulatedClock; leave it out for the machine's",
-                 clock);
+    PyErr_Format(state->invalid_type, "clock %R is not a SimulatedClock; leave it out for the machine's", clock);
     return nullptr;
   }
   PyObject* rows = PySequence_Tuple(rows_argument);
@@ -312,9 +293,8 @@ PyGetSetDef getset[] = {
 };
 
 PyType_Slot slots[] = {
-    {Py_tp_doc,
-     const_cast<char*>("Operation(function, rows, clock=None)\n--\n\n"
-                       "Calls of a function with the argument rows in turn, timed by native loops.")},
+    {Py_tp_doc, const_cast<char*>("Operation(function, rows, clock=None)\n--\n\n"
+                                  "Calls of a function with the argument rows in turn, timed by native loops.")},
     {Py_tp_new, reinterpret_cast<void*>(operation_new)},
     {Py_tp_dealloc, reinterpret_cast<void*>(operation_dealloc)},
     {Py_tp_traverse, reinterpret_cast<void*>(operation_traverse)},

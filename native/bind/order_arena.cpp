@@ -120,8 +120,8 @@ PyObject* order_repr(PyObject* self) {
   if (!is_alive(order)) return PyUnicode_FromFormat("<Order handle=%llu, over>", handle);
   PyObject* price = PyFloat_FromDouble(order->slot->price);
   if (price == nullptr) return nullptr;
-  PyObject* text = PyUnicode_FromFormat("<Order handle=%llu symbol_id=%lu side=%s quantity=%lld price=%R>",
-                                        handle, static_cast<unsigned long>(order->slot->symbol_id),
+  PyObject* text = PyUnicode_FromFormat("<Order handle=%llu symbol_id=%lu side=%s quantity=%lld price=%R>", handle,
+                                        static_cast<unsigned long>(order->slot->symbol_id),
                                         order->slot->side == Side::kBuy ? "BUY" : "SELL",
                                         static_cast<long long>(order->slot->quantity), price);
   Py_DECREF(price);
@@ -131,8 +131,7 @@ PyObject* order_repr(PyObject* self) {
 // Two views are equal if they are of the same order, over or not.
 PyObject* order_compare(PyObject* self, PyObject* other, int operation) {
   if ((operation != Py_EQ && operation != Py_NE) || Py_TYPE(other) != Py_TYPE(self)) Py_RETURN_NOTIMPLEMENTED;
-  const bool same =
-      as_order(self)->slot == as_order(other)->slot && as_order(self)->handle == as_order(other)->handle;
+  const bool same = as_order(self)->slot == as_order(other)->slot && as_order(self)->handle == as_order(other)->handle;
   return PyBool_FromLong(same == (operation == Py_EQ));
 }
 
@@ -156,8 +155,7 @@ bool small_int(PyObject* object, std::int64_t* value) {
   return true;
 }
 
-[[gnu::noinline]] bool read_int_slowly(ArenaObject* self, PyObject* object, const char* name,
-                                       std::int64_t* value) {
+[[gnu::noinline]] bool read_int_slowly(ArenaObject* self, PyObject* object, const char* name, std::int64_t* value) {
   ModuleState* state = state_of(Py_TYPE(as_object(self)));
   if (!PyIndex_Check(object)) {
     PyErr_Format(state->invalid_type, "%s must be an int, not %R", name, object);
@@ -183,8 +181,7 @@ bool read_int(ArenaObject* self, PyObject* object, const char* name, std::int64_
   if (PyErr_ExceptionMatches(PyExc_TypeError)) {
     PyErr_Format(state->invalid_type, "price must be a number, not %R", object);
   } else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
-    PyErr_SetString(state->invalid_value,
-                    "price is an int too large for a float; give a finite price above 0");
+    PyErr_SetString(state->invalid_value, "price is an int too large for a float; give a finite price above 0");
   }
   return false;
 }
@@ -199,16 +196,13 @@ bool read_price(ArenaObject* self, PyObject* object, double* value) {
   PyObject* error = state_of(Py_TYPE(as_object(self)))->invalid_value;
   switch (fault) {
     case OrderFault::kSymbol:
-      return PyErr_Format(error, "symbol_id %R is out of range; use an int from 0 to 4294967295",
-                          arguments[0]);
+      return PyErr_Format(error, "symbol_id %R is out of range; use an int from 0 to 4294967295", arguments[0]);
     case OrderFault::kSide:
       return PyErr_Format(error, "side %R is unknown; use BUY (0) or SELL (1)", arguments[1]);
     case OrderFault::kQuantity:
-      return PyErr_Format(error, "quantity %R is not positive; the side says which way an order goes",
-                          arguments[2]);
+      return PyErr_Format(error, "quantity %R is not positive; the side says which way an order goes", arguments[2]);
     default:
-      return PyErr_Format(error, "price %R is not a finite number above 0; give the order's limit price",
-                          arguments[3]);
+      return PyErr_Format(error, "price %R is not a finite number above 0; give the order's limit price", arguments[3]);
   }
 }
 
@@ -216,11 +210,10 @@ bool read_price(ArenaObject* self, PyObject* object, double* value) {
   PyObject* error = state_of(Py_TYPE(as_object(self)))->capacity;
   const OrderArena& arena = self->arena;
   if (arena.when_exhausted() == WhenExhausted::kRaise) {
-    return PyErr_Format(
-        error,
-        "all %zu slots of the arena are in use; release orders, ask for a larger capacity, or choose "
-        "on_exhausted='grow' or 'recycle'",
-        arena.capacity());
+    return PyErr_Format(error,
+                        "all %zu slots of the arena are in use; release orders, ask for a larger capacity, or choose "
+                        "on_exhausted='grow' or 'recycle'",
+                        arena.capacity());
   }
   return PyErr_Format(error,
                       "the arena of %zu slots cannot grow (limit %zu, or the system refused memory); release "
@@ -237,9 +230,8 @@ PyObject* arena_create(PyObject* object, PyObject* const* arguments, Py_ssize_t 
   // Reading may run the caller's __index__, so everything is read before the arena is touched.
   std::int64_t symbol_id, side, quantity;
   double price;
-  if (!read_int(self, arguments[0], "symbol_id", &symbol_id) ||
-      !read_int(self, arguments[1], "side", &side) || !read_int(self, arguments[2], "quantity", &quantity) ||
-      !read_price(self, arguments[3], &price)) {
+  if (!read_int(self, arguments[0], "symbol_id", &symbol_id) || !read_int(self, arguments[1], "side", &side) ||
+      !read_int(self, arguments[2], "quantity", &quantity) || !read_price(self, arguments[3], &price)) {
     return nullptr;
   }
   const OrderFault fault = check_order(symbol_id, side, quantity, price);
@@ -261,13 +253,12 @@ PyObject* arena_release(PyObject* object, PyObject* argument) {
   ArenaObject* self = as_arena(object);
   if (Py_TYPE(argument) != self->order_type) {
     return PyErr_Format(state_of(Py_TYPE(object))->invalid_type,
-                        "release() takes an order, not %R; get it from its handle with .view(handle)",
-                        argument);
+                        "release() takes an order, not %R; get it from its handle with .view(handle)", argument);
   }
   OrderObject* order = as_order(argument);
   if (order->owner != self) {
-    return PyErr_Format(state_of(Py_TYPE(object))->invalid_value,
-                        "%R belongs to another arena; release it there", argument);
+    return PyErr_Format(state_of(Py_TYPE(object))->invalid_value, "%R belongs to another arena; release it there",
+                        argument);
   }
   if (!is_alive(order)) return refuse_stale(argument);
   self->arena.release(order->slot);
@@ -301,8 +292,7 @@ PyObject* arena_view(PyObject* object, PyObject* argument) {
   }
   if (state == HandleState::kStale) {
     return PyErr_Format(state_of(Py_TYPE(object))->invalid_state,
-                        "the order of handle %R is over: it was released, or recycled for a newer one",
-                        argument);
+                        "the order of handle %R is over: it was released, or recycled for a newer one", argument);
   }
   if (self->views.empty() && !more_views(self)) return nullptr;
   return new_view(self, self->arena.slot_of(handle));
@@ -313,16 +303,13 @@ PyObject* arena_view(PyObject* object, PyObject* argument) {
 
 // The public fields of a slot where they are; the links between slots are not shown.
 PyArray_Descr* order_dtype() {
-  PyObject* fields =
-      Py_BuildValue("{s:[ssssss], s:[ssssss], s:[nnnnnn], s:n}", "names", "handle", "price", "quantity",
-                    "symbol_id", "side", "in_use", "formats", "u8", "f8", "i8", "u4", "u1", "?", "offsets",
-                    static_cast<Py_ssize_t>(offsetof(OrderSlot, handle)),
-                    static_cast<Py_ssize_t>(offsetof(OrderSlot, price)),
-                    static_cast<Py_ssize_t>(offsetof(OrderSlot, quantity)),
-                    static_cast<Py_ssize_t>(offsetof(OrderSlot, symbol_id)),
-                    static_cast<Py_ssize_t>(offsetof(OrderSlot, side)),
-                    static_cast<Py_ssize_t>(offsetof(OrderSlot, in_use)), "itemsize",
-                    static_cast<Py_ssize_t>(sizeof(OrderSlot)));
+  PyObject* fields = Py_BuildValue(
+      "{s:[ssssss], s:[ssssss], s:[nnnnnn], s:n}", "names", "handle", "price", "quantity", "symbol_id", "side",
+      "in_use", "formats", "u8", "f8", "i8", "u4", "u1", "?", "offsets",
+      static_cast<Py_ssize_t>(offsetof(OrderSlot, handle)), static_cast<Py_ssize_t>(offsetof(OrderSlot, price)),
+      static_cast<Py_ssize_t>(offsetof(OrderSlot, quantity)), static_cast<Py_ssize_t>(offsetof(OrderSlot, symbol_id)),
+      static_cast<Py_ssize_t>(offsetof(OrderSlot, side)), static_cast<Py_ssize_t>(offsetof(OrderSlot, in_use)),
+      "itemsize", static_cast<Py_ssize_t>(sizeof(OrderSlot)));
   if (fields == nullptr) return nullptr;
   PyArray_Descr* dtype = nullptr;
   const int converted = PyArray_DescrConverter(fields, &dtype);
@@ -330,15 +317,13 @@ PyArray_Descr* order_dtype() {
   return converted ? dtype : nullptr;
 }
 
-// Read-only: what holds for an order was checked when it was created, and the arena's links lie between the
-// fields.
+// Read-only: what holds for an order was checked when it was created, and the arena's links lie between the fields.
 PyObject* arena_orders(PyObject* object, void*) {
   ArenaObject* self = as_arena(object);
   npy_intp length = static_cast<npy_intp>(self->arena.capacity());
   Py_INCREF(reinterpret_cast<PyObject*>(self->dtype));
-  PyObject* orders =
-      PyArray_NewFromDescr(&PyArray_Type, self->dtype, 1, &length, nullptr, self->arena.slots(),
-                           NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED, nullptr);
+  PyObject* orders = PyArray_NewFromDescr(&PyArray_Type, self->dtype, 1, &length, nullptr, self->arena.slots(),
+                                          NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED, nullptr);
   if (orders == nullptr) return nullptr;
   Py_INCREF(object);
   if (PyArray_SetBaseObject(reinterpret_cast<PyArrayObject*>(orders), object) < 0) {
@@ -349,12 +334,8 @@ PyObject* arena_orders(PyObject* object, void*) {
 }
 
 PyObject* arena_in_use(PyObject* self, void*) { return PyLong_FromSize_t(as_arena(self)->arena.in_use()); }
-PyObject* arena_high_water(PyObject* self, void*) {
-  return PyLong_FromSize_t(as_arena(self)->arena.high_water());
-}
-PyObject* arena_capacity(PyObject* self, void*) {
-  return PyLong_FromSize_t(as_arena(self)->arena.capacity());
-}
+PyObject* arena_high_water(PyObject* self, void*) { return PyLong_FromSize_t(as_arena(self)->arena.high_water()); }
+PyObject* arena_capacity(PyObject* self, void*) { return PyLong_FromSize_t(as_arena(self)->arena.capacity()); }
 PyObject* arena_allocations(PyObject* self, void*) {
   return PyLong_FromSize_t(as_arena(self)->arena.growths() + as_arena(self)->views_added);
 }
@@ -378,8 +359,7 @@ bool read_policy(ModuleState* state, PyObject* argument, WhenExhausted* policy) 
       return true;
     }
   }
-  PyErr_Format(state->invalid_value, "on_exhausted=%R is unknown; use 'raise', 'grow' or 'recycle'",
-               argument);
+  PyErr_Format(state->invalid_value, "on_exhausted=%R is unknown; use 'raise', 'grow' or 'recycle'", argument);
   return false;
 }
 
@@ -432,8 +412,8 @@ PyObject* arena_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   static const char* names[] = {"capacity", "on_exhausted", nullptr};
   PyObject* capacity_argument = nullptr;
   PyObject* policy_argument = nullptr;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:OrderArena", const_cast<char**>(names),
-                                   &capacity_argument, &policy_argument)) {
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:OrderArena", const_cast<char**>(names), &capacity_argument,
+                                   &policy_argument)) {
     return nullptr;
   }
   std::size_t capacity = 0;
@@ -469,14 +449,12 @@ PyMethodDef arena_methods[] = {
      "view of "
      "it."},
     {"release", arena_release, METH_O, "release($self, order, /)\n--\n\nEnd an order and free its slot."},
-    {"view", arena_view, METH_O,
-     "view($self, handle, /)\n--\n\nReturn a view of the order that a handle names."},
+    {"view", arena_view, METH_O, "view($self, handle, /)\n--\n\nReturn a view of the order that a handle names."},
     {nullptr, nullptr, 0, nullptr},
 };
 
 PyGetSetDef arena_properties[] = {
-    {"orders", arena_orders, nullptr, "The slots as a read-only structured array over the arena's memory.",
-     nullptr},
+    {"orders", arena_orders, nullptr, "The slots as a read-only structured array over the arena's memory.", nullptr},
     {"in_use", arena_in_use, nullptr, "How many orders exist now.", nullptr},
     {"high_water", arena_high_water, nullptr, "The most orders that existed at once.", nullptr},
     {"capacity", arena_capacity, nullptr, "How many slots there are now.", nullptr},
@@ -486,9 +464,8 @@ PyGetSetDef arena_properties[] = {
 };
 
 PyType_Slot arena_slots[] = {
-    {Py_tp_doc,
-     const_cast<char*>("OrderArena(capacity, on_exhausted='raise')\n--\n\n"
-                       "Orders in preallocated slots, created and released without an allocation.")},
+    {Py_tp_doc, const_cast<char*>("OrderArena(capacity, on_exhausted='raise')\n--\n\n"
+                                  "Orders in preallocated slots, created and released without an allocation.")},
     {Py_tp_new, reinterpret_cast<void*>(arena_new)},
     {Py_tp_dealloc, reinterpret_cast<void*>(arena_dealloc)},
     {Py_tp_repr, reinterpret_cast<void*>(arena_repr)},
@@ -501,8 +478,8 @@ PyType_Spec arena_spec = {"latencykit._core.OrderArena", sizeof(ArenaObject), 0,
                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, arena_slots};
 
 PyGetSetDef order_properties[] = {
-    {"handle", order_handle, nullptr,
-     "The order's number, unique in its arena for ever; readable when it is over.", nullptr},
+    {"handle", order_handle, nullptr, "The order's number, unique in its arena for ever; readable when it is over.",
+     nullptr},
     {"alive", order_alive, nullptr, "Whether the order still exists.", nullptr},
     {"symbol_id", order_symbol_id, nullptr, "The instrument's number.", nullptr},
     {"side", order_side, nullptr, "BUY or SELL.", nullptr},

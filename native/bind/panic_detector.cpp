@@ -50,8 +50,7 @@ PyObject* make_signal(PyTypeObject* type, PyObject* kind, const PanicSignal& pan
   PyObject* self = free.count > 0 ? PyObject_Init(free.memory[--free.count], type) : type->tp_alloc(type, 0);
   if (self == nullptr) return nullptr;
   SignalObject* signal = as_signal(self);
-  signal->kind =
-      Py_NewRef(kind);  // Exactly a str, which cannot lead back to the signal: no collector needed.
+  signal->kind = Py_NewRef(kind);  // Exactly a str, which cannot lead back to the signal: no collector needed.
   signal->price = panic.price;
   signal->confidence = panic.confidence;
   signal->take_profit = panic.take_profit;
@@ -85,14 +84,12 @@ bool is_valid_signal(ModuleState* state, const PanicSignal& signal) {
   }
   if (!(signal.confidence >= 0 && signal.confidence <= 1)) {
     wrong = PyFloat_FromDouble(signal.confidence);
-    if (wrong != nullptr)
-      PyErr_Format(state->invalid_value, "confidence is %R; it must be within 0 and 1", wrong);
+    if (wrong != nullptr) PyErr_Format(state->invalid_value, "confidence is %R; it must be within 0 and 1", wrong);
     Py_XDECREF(wrong);
     return false;
   }
   if (signal.index < 0) {
-    PyErr_Format(state->invalid_value, "index is %lld; it counts ticks from 0",
-                 static_cast<long long>(signal.index));
+    PyErr_Format(state->invalid_value, "index is %lld; it counts ticks from 0", static_cast<long long>(signal.index));
     return false;
   }
   return true;
@@ -140,8 +137,7 @@ PyObject* compare_signals(PyObject* self, PyObject* other, int operation) {
   if ((operation != Py_EQ && operation != Py_NE) || Py_TYPE(self) != Py_TYPE(other)) Py_RETURN_NOTIMPLEMENTED;
   PyObject* mine = as_tuple(self);
   PyObject* theirs = as_tuple(other);
-  PyObject* result =
-      mine == nullptr || theirs == nullptr ? nullptr : PyObject_RichCompare(mine, theirs, operation);
+  PyObject* result = mine == nullptr || theirs == nullptr ? nullptr : PyObject_RichCompare(mine, theirs, operation);
   Py_XDECREF(mine);
   Py_XDECREF(theirs);
   return result;
@@ -158,10 +154,10 @@ Py_hash_t hash_signal(PyObject* self) {
 PyObject* repr_signal(PyObject* self) {
   PyObject* tuple = as_tuple(self);
   if (tuple == nullptr) return nullptr;
-  PyObject* repr = PyUnicode_FromFormat(
-      "Signal(price=%R, confidence=%R, take_profit=%R, stop=%R, index=%R, kind=%R)",
-      PyTuple_GET_ITEM(tuple, 0), PyTuple_GET_ITEM(tuple, 1), PyTuple_GET_ITEM(tuple, 2),
-      PyTuple_GET_ITEM(tuple, 3), PyTuple_GET_ITEM(tuple, 4), PyTuple_GET_ITEM(tuple, 5));
+  PyObject* repr =
+      PyUnicode_FromFormat("Signal(price=%R, confidence=%R, take_profit=%R, stop=%R, index=%R, kind=%R)",
+                           PyTuple_GET_ITEM(tuple, 0), PyTuple_GET_ITEM(tuple, 1), PyTuple_GET_ITEM(tuple, 2),
+                           PyTuple_GET_ITEM(tuple, 3), PyTuple_GET_ITEM(tuple, 4), PyTuple_GET_ITEM(tuple, 5));
   Py_DECREF(tuple);
   return repr;
 }
@@ -172,8 +168,7 @@ PyObject* reduce_signal(PyObject* self, PyObject*) {
 }
 
 PyMethodDef signal_methods[] = {
-    {"__reduce__", reduce_signal, METH_NOARGS,
-     PyDoc_STR("__reduce__($self, /)\n--\n\nSupport pickling and copying.")},
+    {"__reduce__", reduce_signal, METH_NOARGS, PyDoc_STR("__reduce__($self, /)\n--\n\nSupport pickling and copying.")},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -182,8 +177,7 @@ PyMemberDef signal_members[] = {
     {"price", T_DOUBLE, offsetof(SignalObject, price), READONLY, PyDoc_STR("The tick's price: the entry.")},
     {"confidence", T_DOUBLE, offsetof(SignalObject, confidence), READONLY,
      PyDoc_STR("How far beyond the thresholds, within 0 and 1.")},
-    {"take_profit", T_DOUBLE, offsetof(SignalObject, take_profit), READONLY,
-     PyDoc_STR("The price to sell at.")},
+    {"take_profit", T_DOUBLE, offsetof(SignalObject, take_profit), READONLY, PyDoc_STR("The price to sell at.")},
     {"stop", T_DOUBLE, offsetof(SignalObject, stop), READONLY, PyDoc_STR("The price to give up at.")},
     {"index", T_LONGLONG, offsetof(SignalObject, index), READONLY,
      PyDoc_STR("The tick that gave it, the detector's first being 0.")},
@@ -191,20 +185,19 @@ PyMemberDef signal_members[] = {
 };
 
 PyType_Slot signal_slots[] = {
-    {Py_tp_doc,
-     const_cast<char*>(PyDoc_STR(
-         "Signal(price, confidence, take_profit, stop, index, kind='panic')\n--\n\n"
-         "An entry that a detector proposes; immutable.\n\n"
-         "Args:\n"
-         "    price: The entry, greater than 0.\n"
-         "    confidence: How far beyond the thresholds, within 0 and 1; a score, not a probability.\n"
-         "    take_profit: The price to sell at, greater than 0.\n"
-         "    stop: The price to give up at, greater than 0.\n"
-         "    index: The tick that gave it, the first being 0.\n"
-         "    kind: What was found.\n\n"
-         "Raises:\n"
-         "    InvalidValueError: A price is not finite and positive, confidence is not within 0 and 1,\n"
-         "        or index is negative."))},
+    {Py_tp_doc, const_cast<char*>(PyDoc_STR(
+                    "Signal(price, confidence, take_profit, stop, index, kind='panic')\n--\n\n"
+                    "An entry that a detector proposes; immutable.\n\n"
+                    "Args:\n"
+                    "    price: The entry, greater than 0.\n"
+                    "    confidence: How far beyond the thresholds, within 0 and 1; a score, not a probability.\n"
+                    "    take_profit: The price to sell at, greater than 0.\n"
+                    "    stop: The price to give up at, greater than 0.\n"
+                    "    index: The tick that gave it, the first being 0.\n"
+                    "    kind: What was found.\n\n"
+                    "Raises:\n"
+                    "    InvalidValueError: A price is not finite and positive, confidence is not within 0 and 1,\n"
+                    "        or index is negative."))},
     {Py_tp_new, reinterpret_cast<void*>(new_signal)},
     {Py_tp_dealloc, reinterpret_cast<void*>(dealloc_signal)},
     {Py_tp_richcompare, reinterpret_cast<void*>(compare_signals)},
@@ -241,12 +234,11 @@ bool satisfies(ModuleState* state, const char* name, double value, bool holds, c
 }
 
 bool are_valid(ModuleState* state, const PanicSettings& s) {
-  return in_range(state, "window", s.window, 2, 1'000'000) &&
-         in_range(state, "horizon", s.horizon, 3, 100'000) &&
+  return in_range(state, "window", s.window, 2, 1'000'000) && in_range(state, "horizon", s.horizon, 3, 100'000) &&
          in_range(state, "rsi_period", s.rsi_period, 1, 1'000'000) &&
          in_range(state, "refractory", s.refractory, 0, 1'000'000'000) &&
-         satisfies(state, "fall_deviations", s.fall_deviations,
-                   s.fall_deviations > 0 && s.fall_deviations <= 1e6, "greater than 0 and at most 1e6") &&
+         satisfies(state, "fall_deviations", s.fall_deviations, s.fall_deviations > 0 && s.fall_deviations <= 1e6,
+                   "greater than 0 and at most 1e6") &&
          satisfies(state, "least_fall", s.least_fall, s.least_fall > 0 && s.least_fall < 1,
                    "a fraction greater than 0 and less than 1") &&
          satisfies(state, "volume_ratio", s.volume_ratio, s.volume_ratio >= 0 && s.volume_ratio <= 1e6,
@@ -260,9 +252,9 @@ PyObject* new_detector(PyTypeObject* type, PyObject* args, PyObject* keywords) {
                                 "rsi_period", "oversold", "refractory",      nullptr};
   PanicSettings s;
   long long window = s.window, horizon = s.horizon, rsi_period = s.rsi_period, refractory = s.refractory;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "|L$LdddLdL:PanicDetector", const_cast<char**>(names),
-                                   &window, &horizon, &s.fall_deviations, &s.least_fall, &s.volume_ratio,
-                                   &rsi_period, &s.oversold, &refractory)) {
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "|L$LdddLdL:PanicDetector", const_cast<char**>(names), &window,
+                                   &horizon, &s.fall_deviations, &s.least_fall, &s.volume_ratio, &rsi_period,
+                                   &s.oversold, &refractory)) {
     return nullptr;
   }
   s.window = window;
@@ -367,8 +359,8 @@ PyObject* scan(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   if (volumes != nullptr && !is_plain_series(reinterpret_cast<PyObject*>(prices))) {
     PyErr_SetString(state->invalid_value, "prices changed its shape or dtype while volumes was converted");
   } else if (volumes != nullptr && PyArray_DIM(prices, 0) != PyArray_DIM(volumes, 0)) {
-    PyErr_Format(state->invalid_value, "%zd prices but %zd volumes; pass one of each a tick",
-                 PyArray_DIM(prices, 0), PyArray_DIM(volumes, 0));
+    PyErr_Format(state->invalid_value, "%zd prices but %zd volumes; pass one of each a tick", PyArray_DIM(prices, 0),
+                 PyArray_DIM(volumes, 0));
   } else if (volumes != nullptr) {
     signals = signals_of(state, detector_of(self), static_cast<const double*>(PyArray_DATA(prices)),
                          static_cast<const double*>(PyArray_DATA(volumes)), PyArray_DIM(prices, 0));
@@ -391,49 +383,47 @@ PyMethodDef detector_methods[] = {
                "    InvalidTypeError: One of them is not a number.\n"
                "    InvalidValueError: One of them is out of range; the tick is then not taken in.")},
     {"scan", as_method(scan), METH_FASTCALL,
-     PyDoc_STR(
-         "scan($self, prices, volumes, /)\n--\n\n"
-         "Take in a series of ticks, as `update` would one by one; return the list of signals.\n\n"
-         "Args:\n    prices: Series of floats or integers.\n    volumes: Series of the same length.\n\n"
-         "Raises:\n"
-         "    InvalidTypeError: A series is not of numbers.\n"
-         "    InvalidValueError: The lengths differ or a value is out of range; no tick is then taken in.")},
+     PyDoc_STR("scan($self, prices, volumes, /)\n--\n\n"
+               "Take in a series of ticks, as `update` would one by one; return the list of signals.\n\n"
+               "Args:\n    prices: Series of floats or integers.\n    volumes: Series of the same length.\n\n"
+               "Raises:\n"
+               "    InvalidTypeError: A series is not of numbers.\n"
+               "    InvalidValueError: The lengths differ or a value is out of range; no tick is then taken in.")},
     {nullptr, nullptr, 0, nullptr},
 };
 
 PyGetSetDef detector_properties[] = {
     {"ticks", get_ticks, nullptr, PyDoc_STR("The number of ticks taken in."), nullptr},
-    {"volatility", get_volatility, nullptr,
-     PyDoc_STR("The standard deviation of a tick's return, a fraction."), nullptr},
-    {"rsi", get_rsi, nullptr,
-     PyDoc_STR("The relative strength index, 0 to 100; 50 while no price has changed."), nullptr},
+    {"volatility", get_volatility, nullptr, PyDoc_STR("The standard deviation of a tick's return, a fraction."),
+     nullptr},
+    {"rsi", get_rsi, nullptr, PyDoc_STR("The relative strength index, 0 to 100; 50 while no price has changed."),
+     nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
-PyDoc_STRVAR(
-    detector_doc,
-    "PanicDetector(window=100, *, horizon=30, fall_deviations=4.0, least_fall=0.005, volume_ratio=2.5,\n"
-    "              rsi_period=14, oversold=30.0, refractory=100)\n--\n\n"
-    "Find panics tick by tick: a fall abnormal for the recent volatility, on abnormal volume, oversold.\n\n"
-    "The fall runs from the lowest of the three prices that ended `horizon` ticks ago to the highest of the\n"
-    "last three, so that one bad print is none. Volatility and usual volume are exponential averages as "
-    "they\n"
-    "were before the fall. Nothing is signalled during the first 2 * window + horizon ticks. The signal "
-    "aims\n"
-    "at 0.4 of the fall, at least 0.5 % and at most 2 % above the price, and risks half of that. Its\n"
-    "confidence is 0.5 just beyond every threshold and nears 1 far beyond: a score, not a probability.\n\n"
-    "Args:\n"
-    "    window: Span in ticks of the averages of squared returns and of volume, 2 to 1e6.\n"
-    "    horizon: Ticks over which a fall is measured, 3 to 1e5.\n"
-    "    fall_deviations: Least fall in standard deviations of the return over `horizon`, above 0, to 1e6.\n"
-    "    least_fall: Least fall as a fraction of the price, between 0 and 1.\n"
-    "    volume_ratio: Least ratio of the volume averaged over half the horizon to the usual one, 0 to 1e6;\n"
-    "        0 leaves volume out. Without any volume nothing else is ever signalled.\n"
-    "    rsi_period: Period in ticks of Wilder's relative strength index, 1 to 1e6.\n"
-    "    oversold: The index at or below which the market is oversold, above 0, to 100.\n"
-    "    refractory: Ticks without panic before another one can be signalled, 0 to 1e9.\n\n"
-    "Raises:\n"
-    "    InvalidValueError: A setting is out of range.");
+PyDoc_STRVAR(detector_doc,
+             "PanicDetector(window=100, *, horizon=30, fall_deviations=4.0, least_fall=0.005, volume_ratio=2.5,\n"
+             "              rsi_period=14, oversold=30.0, refractory=100)\n--\n\n"
+             "Find panics tick by tick: a fall abnormal for the recent volatility, on abnormal volume, oversold.\n\n"
+             "The fall runs from the lowest of the three prices that ended `horizon` ticks ago to the highest of the\n"
+             "last three, so that one bad print is none. Volatility and usual volume are exponential averages as "
+             "they\n"
+             "were before the fall. Nothing is signalled during the first 2 * window + horizon ticks. The signal "
+             "aims\n"
+             "at 0.4 of the fall, at least 0.5 % and at most 2 % above the price, and risks half of that. Its\n"
+             "confidence is 0.5 just beyond every threshold and nears 1 far beyond: a score, not a probability.\n\n"
+             "Args:\n"
+             "    window: Span in ticks of the averages of squared returns and of volume, 2 to 1e6.\n"
+             "    horizon: Ticks over which a fall is measured, 3 to 1e5.\n"
+             "    fall_deviations: Least fall in standard deviations of the return over `horizon`, above 0, to 1e6.\n"
+             "    least_fall: Least fall as a fraction of the price, between 0 and 1.\n"
+             "    volume_ratio: Least ratio of the volume averaged over half the horizon to the usual one, 0 to 1e6;\n"
+             "        0 leaves volume out. Without any volume nothing else is ever signalled.\n"
+             "    rsi_period: Period in ticks of Wilder's relative strength index, 1 to 1e6.\n"
+             "    oversold: The index at or below which the market is oversold, above 0, to 100.\n"
+             "    refractory: Ticks without panic before another one can be signalled, 0 to 1e9.\n\n"
+             "Raises:\n"
+             "    InvalidValueError: A setting is out of range.");
 
 PyType_Slot detector_slots[] = {
     {Py_tp_doc, const_cast<char*>(detector_doc)},
@@ -451,8 +441,7 @@ PyType_Spec detector_spec = {"latencykit._core.PanicDetector", sizeof(DetectorOb
 
 void close_free_signals(ModuleState* state) {
   state->free_signals.closed = true;
-  while (state->free_signals.count > 0)
-    PyObject_Free(state->free_signals.memory[--state->free_signals.count]);
+  while (state->free_signals.count > 0) PyObject_Free(state->free_signals.memory[--state->free_signals.count]);
 }
 
 int add_panic_detector(PyObject* module) {

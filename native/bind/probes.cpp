@@ -1,5 +1,4 @@
-// Operations of known cost: the empty call that the floor is made of, and the truths that the tool is tested
-// on.
+// Operations of known cost: the empty call that the floor is made of, and the truths that the tool is tested on.
 #include <algorithm>
 #include <cstdint>
 
@@ -47,8 +46,7 @@ PyObject* multiply_chain(PyObject*, PyObject* argument) {
 
 PyMethodDef functions[] = {
     {"noop", as_method(noop), METH_FASTCALL, "noop(*args)\n--\n\nDo nothing with any number of arguments."},
-    {"spin_ns", spin_ns, METH_O,
-     "spin_ns(ns, /)\n--\n\nSpin on the clock until `ns` nanoseconds have passed."},
+    {"spin_ns", spin_ns, METH_O, "spin_ns(ns, /)\n--\n\nSpin on the clock until `ns` nanoseconds have passed."},
     {"multiply_chain", multiply_chain, METH_O,
      "multiply_chain(length, /)\n--\n\nMultiply `length` times, each product depending on the one before."},
     {nullptr, nullptr, 0, nullptr},

@@ -36,17 +36,12 @@ struct ModuleState {
   FreeSignals free_signals;
 };
 
-inline ModuleState* state_of_module(PyObject* module) {
-  return static_cast<ModuleState*>(PyModule_GetState(module));
-}
+inline ModuleState* state_of_module(PyObject* module) { return static_cast<ModuleState*>(PyModule_GetState(module)); }
 
 // Only for our own types, none of which can be subclassed, so that the defining class is the object's class.
-inline ModuleState* state_of(PyTypeObject* type) {
-  return static_cast<ModuleState*>(PyType_GetModuleState(type));
-}
+inline ModuleState* state_of(PyTypeObject* type) { return static_cast<ModuleState*>(PyType_GetModuleState(type)); }
 
-// Creates a heap type from its spec, adds it to the module, and keeps a reference in `slot`. 0, or -1 with an
-// error.
+// Creates a heap type from its spec, adds it to the module, and keeps a reference in `slot`. 0, or -1 with an error.
 int add_type(PyObject* module, PyType_Spec* spec, PyTypeObject** slot);
 
 // A method of any calling convention as the type that PyMethodDef wants.

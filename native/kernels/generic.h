@@ -112,8 +112,7 @@ bool all_finite(const T* x, std::size_t n) {
 constexpr std::size_t kBlocksPerCheck = 16;
 
 // Runs over x[0..n), n a multiple of two vectors, and stops before the first stretch of `kBlocksPerCheck`
-// blocks that holds an input that is not finite. Returns how many outputs are done; carry is the last of
-// them.
+// blocks that holds an input that is not finite. Returns how many outputs are done; carry is the last of them.
 //
 // A value that is not finite makes its output so, and that output those at every 2k-th place after it: a look
 // at the last two vectors of a stretch tells about all of it. In place the input would be lost by then, so

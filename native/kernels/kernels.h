@@ -13,8 +13,7 @@ namespace latencykit::kernels {
 
 // Continues an exponential average over x[0..n): out[i] = (1 - alpha) * average + alpha * x[i], where
 // `average` is the last average, `carry` before the first. An input that is not finite gives NaN at its index
-// and leaves the average as it was. alpha is in (0, 1], carry is finite, out is x itself or does not overlap
-// it.
+// and leaves the average as it was. alpha is in (0, 1], carry is finite, out is x itself or does not overlap it.
 template <typename T>
 using EmaContinue = void (*)(const T* x, T* out, std::size_t n, double alpha, T carry);
 

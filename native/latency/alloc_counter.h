@@ -25,8 +25,7 @@ struct ThreadAllocations {
 
 // Initial-exec: a plain offset from the thread pointer. The default model of a loaded module may call malloc
 // on a thread's first access, from within the hook of malloc. Constant initialisation: no guard, no wrapper.
-inline constinit thread_local ThreadAllocations thread_allocations
-    __attribute__((tls_model("initial-exec"))) = {};
+inline constinit thread_local ThreadAllocations thread_allocations __attribute__((tls_model("initial-exec"))) = {};
 
 inline void begin_tally() {
   thread_allocations.tally = {};

@@ -1,12 +1,9 @@
-// A pool of equal raw blocks, last in, first out: the block that was given back last is the warmest in the
-// cache.
+// A pool of equal raw blocks, last in, first out: the block that was given back last is the warmest in the cache.
 //
 // Promises:
-// - take() and give() touch one block and allocate nothing; take() on an empty pool returns null and add() is
-// the
+// - take() and give() touch one block and allocate nothing; take() on an empty pool returns null and add() is the
 //   slow path that the owner decides about (and counts).
-// - Blocks are aligned to 16 bytes and stay where they are until the pool is destroyed, which frees all of
-// them:
+// - Blocks are aligned to 16 bytes and stay where they are until the pool is destroyed, which frees all of them:
 //   the owner sees to it that none is out by then.
 // - A free block's first word links it to the next; everything else in it is left as it was.
 // - Not thread-safe: its owner serialises.

@@ -1,8 +1,7 @@
 // A machine meter: spins on the clock and counts the time that somebody else had the processor.
 //
 // A spinning thread that is never interrupted sees a gap of some tens of nanoseconds between two reads. Every
-// gap above the threshold is a hiccup: an interrupt, another thread, the hypervisor. No syscall, no
-// allocation.
+// gap above the threshold is a hiccup: an interrupt, another thread, the hypervisor. No syscall, no allocation.
 #pragma once
 
 #include <algorithm>

@@ -59,8 +59,7 @@ class Histogram {
     unit_magnitude_ = static_cast<uint32_t>(std::bit_width(static_cast<uint64_t>(lowest))) - 1;
     const uint64_t exact_to = 2 * power_of_ten(digits);
     half_magnitude_ = static_cast<uint32_t>(std::bit_width(exact_to - 1)) - 1;
-    require(unit_magnitude_ + half_magnitude_ <= 61, "lowest is ", lowest,
-            ", too large for so many digits in 63 bits");
+    require(unit_magnitude_ + half_magnitude_ <= 61, "lowest is ", lowest, ", too large for so many digits in 63 bits");
     mask_ = ((uint64_t{2} << half_magnitude_) - 1) << unit_magnitude_;
     leading_zeros_of_mask_ = static_cast<uint32_t>(std::countl_zero(mask_));
     length_ = (buckets_needed() + 1) << half_magnitude_;
@@ -124,8 +123,7 @@ class Histogram {
   // at the expected interval would have seen: value - i, value - 2i, ... down to i. An interval of 0 corrects
   // nothing. The work is bounded by the number of buckets, whatever the interval. False as for record_n.
   bool record_corrected(uint64_t value, uint64_t expected_interval) {
-    const uint64_t missing =
-        expected_interval == 0 || value <= expected_interval ? 0 : value / expected_interval - 1;
+    const uint64_t missing = expected_interval == 0 || value <= expected_interval ? 0 : value / expected_interval - 1;
     if (!has_room_for(missing + 1)) return false;
     add(value, 1);
     if (missing == 0) return true;
@@ -201,8 +199,7 @@ class Histogram {
     return std::sqrt(squares / static_cast<double>(total_));
   }
 
-  // The highest value of the bucket that holds the rank-th smallest value. Precondition: 1 <= rank <=
-  // count().
+  // The highest value of the bucket that holds the rank-th smallest value. Precondition: 1 <= rank <= count().
   uint64_t value_at_rank(uint64_t rank) const { return bucket_of_rank(rank).highest(); }
 
   // HdrHistogram's valueAtPercentile: the rank is percentile/100 of the count, rounded half up, at least 1;
@@ -304,8 +301,7 @@ class Histogram {
   // when it has passed highest, which is below 2^63 too.
   size_t buckets_needed() const {
     size_t buckets = 1;
-    for (uint64_t end = uint64_t{2} << (half_magnitude_ + unit_magnitude_); end <= highest_; end <<= 1)
-      ++buckets;
+    for (uint64_t end = uint64_t{2} << (half_magnitude_ + unit_magnitude_); end <= highest_; end <<= 1) ++buckets;
     return buckets;
   }
 
@@ -386,8 +382,7 @@ inline bool is_duration(uint64_t) { return true; }
 // The position of the first value that is negative or not finite, or `size`.
 template <typename T>
 size_t first_bad_duration(const T* values, size_t size) {
-  return static_cast<size_t>(std::find_if_not(values, values + size, [](T v) { return is_duration(v); }) -
-                             values);
+  return static_cast<size_t>(std::find_if_not(values, values + size, [](T v) { return is_duration(v); }) - values);
 }
 
 // Precondition of both: histogram.has_room_for(size).

@@ -257,8 +257,8 @@ class LogBackend {
 
   void enlist() {
     static const bool handled = [] {
-      ::pthread_atfork([] { log_threads::registry().mutex.lock(); },
-                       [] { log_threads::registry().mutex.unlock(); }, after_fork_in_child);
+      ::pthread_atfork([] { log_threads::registry().mutex.lock(); }, [] { log_threads::registry().mutex.unlock(); },
+                       after_fork_in_child);
       std::atexit(at_exit);
       return true;
     }();
@@ -328,8 +328,7 @@ class LogBackend {
 
   static void on_half_full(void* self) { static_cast<LogBackend*>(self)->wake(); }
 
-  // From a producer: wakes the backend if it sleeps. If it is just falling asleep, its interval ends the
-  // sleep.
+  // From a producer: wakes the backend if it sleeps. If it is just falling asleep, its interval ends the sleep.
   void wake() {
     if (!asleep_.load(std::memory_order_relaxed)) return;
     {
@@ -402,8 +401,7 @@ class LogBackend {
   Work sleep() {
     std::unique_lock lock(mutex_);
     asleep_.store(true, std::memory_order_relaxed);
-    wake_up_.wait_for(lock, options_.flush_interval,
-                      [&] { return wake_ || stop_ || requested_ > completed_; });
+    wake_up_.wait_for(lock, options_.flush_interval, [&] { return wake_ || stop_ || requested_ > completed_; });
     asleep_.store(false, std::memory_order_relaxed);
     wake_ = false;
     return {requested_, stop_ || requested_ > completed_, stop_ || sync_requested_ > completed_, stop_};
@@ -562,8 +560,7 @@ class LogBackend {
     const std::lock_guard lock(mutex_);
     for (Ring* ended : ended_) {
       if (ended->ring.front() != nullptr) continue;
-      const auto at =
-          std::find_if(rings_.begin(), rings_.end(), [&](const auto& ring) { return ring.get() == ended; });
+      const auto at = std::find_if(rings_.begin(), rings_.end(), [&](const auto& ring) { return ring.get() == ended; });
       past_dropped_ += ended->ring.dropped() - ended->dropped_before;
       if (spare_.size() < kSpareRings) spare_.push_back(std::move(*at));
       rings_.erase(at);

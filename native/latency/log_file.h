@@ -30,9 +30,7 @@ struct LogFileError {
 };
 
 // Opens a file to append to, created if need be. -1 with errno set; EINTR if a signal ended the wait for it.
-inline int open_log(const char* path) {
-  return ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-}
+inline int open_log(const char* path) { return ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666); }
 
 class LogFile {
  public:

@@ -41,8 +41,7 @@ inline std::size_t grouped_size(std::size_t digits, int per_group) {
 }
 
 // Digits with leading zeros up to `count`, a separator before every `per_group` digits from the right.
-inline void append_grouped(TextBuffer& out, std::string_view digits, std::size_t count, int per_group,
-                           char mark) {
+inline void append_grouped(TextBuffer& out, std::string_view digits, std::size_t count, int per_group, char mark) {
   const std::size_t zeros = count - digits.size();
   for (std::size_t i = 0; i < count; ++i) {
     if (i != 0 && (count - i) % static_cast<std::size_t>(per_group) == 0) out.append(mark);
@@ -85,8 +84,7 @@ inline bool append_text(TextBuffer& out, const FormatSpec& spec, std::string_vie
     out.append(text);
     return true;
   }
-  if ((spec.type != 0 && spec.type != 's') || spec.has_sign || spec.align == '=' || spec.group != 0)
-    return false;
+  if ((spec.type != 0 && spec.type != 's') || spec.has_sign || spec.align == '=' || spec.group != 0) return false;
   std::size_t length = utf8::code_points(text);
   if (spec.precision >= 0 && static_cast<std::size_t>(spec.precision) < length) {
     length = static_cast<std::size_t>(spec.precision);
@@ -179,11 +177,8 @@ inline bool append_double(TextBuffer& out, const FormatSpec& spec, double value)
   if (spec.type == 'E' || spec.type == 'F' || spec.type == 'G') std::transform(text, end, text, upper);
   if (spec.type == '%') *end++ = '%';
   char* const whole = std::find_if_not(text, end, is_digit);
-  const auto view = [](char* from, char* to) {
-    return std::string_view(from, static_cast<std::size_t>(to - from));
-  };
-  append_number(out, spec,
-                {std::signbit(value) && !std::isnan(value), {}, view(text, whole), view(whole, end)}, 3);
+  const auto view = [](char* from, char* to) { return std::string_view(from, static_cast<std::size_t>(to - from)); };
+  append_number(out, spec, {std::signbit(value) && !std::isnan(value), {}, view(text, whole), view(whole, end)}, 3);
   return true;
 }
 
@@ -196,14 +191,12 @@ inline bool append_integer(TextBuffer& out, const FormatSpec& spec, std::int64_t
   if (base == bases.npos && !decimal) return append_double(out, spec, static_cast<double>(value));
   if (spec.precision >= 0) return false;
   static constexpr int radix[] = {2, 8, 16, 16};
-  const auto magnitude =
-      value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
+  const auto magnitude = value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
   char text[64];
   char* const end = std::to_chars(text, text + sizeof text, magnitude, decimal ? 10 : radix[base]).ptr;
   if (spec.type == 'X') std::transform(text, end, text, upper);
   const std::string_view prefix = spec.alternate ? prefixes[base] : std::string_view();
-  append_number(out, spec, {value < 0, prefix, {text, static_cast<std::size_t>(end - text)}, {}},
-                decimal ? 3 : 4);
+  append_number(out, spec, {value < 0, prefix, {text, static_cast<std::size_t>(end - text)}, {}}, decimal ? 3 : 4);
   return true;
 }
 
@@ -303,8 +296,7 @@ inline void append_message(TextBuffer& out, const LogTemplate& message, LogRecor
   out.append(message.tail);
 }
 
-// Formats times as 2026-01-02T03:04:05.123456789Z (UTC); the date and time to the second are made once a
-// second.
+// Formats times as 2026-01-02T03:04:05.123456789Z (UTC); the date and time to the second are made once a second.
 class TimestampFormat {
  public:
   void append(TextBuffer& out, std::int64_t unix_ns) {

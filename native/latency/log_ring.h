@@ -1,5 +1,4 @@
-// A ring of bytes between one producer thread and one consumer thread: records of any size, in order, no
-// locks.
+// A ring of bytes between one producer thread and one consumer thread: records of any size, in order, no locks.
 //
 // Promises
 //   * reserve() and commit() take a bounded number of steps, allocate nothing and make no system call, except
@@ -108,9 +107,7 @@ class LogRing {
   }
 
   // Producer: counts a record that was given up because the ring was full.
-  void count_dropped() {
-    dropped_.store(dropped_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
+  void count_dropped() { dropped_.store(dropped_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
 
   // Any thread: records given up since the ring was made.
   std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }

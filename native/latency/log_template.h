@@ -77,8 +77,7 @@ class SpecParser {
     spec_.width = number(0, FormatSpec::kGreatestWidth, "width");
     if (peek() == ',' || peek() == '_') spec_.group = text_[at_++];
     if (take('.')) spec_.precision = number(-1, FormatSpec::kGreatestPrecision, "precision");
-    if (spec_.precision < 0 && at_ > 0 && text_[at_ - 1] == '.')
-      reject(named("has no digits after the point"));
+    if (spec_.precision < 0 && at_ > 0 && text_[at_ - 1] == '.') reject(named("has no digits after the point"));
     if (at_ < text_.size()) spec_.type = text_[at_++];
     if (at_ < text_.size()) reject(named("is not a format specification"));
     check();
@@ -122,8 +121,8 @@ class SpecParser {
     while (std::isdigit(static_cast<unsigned char>(peek()))) {
       value = value * 10 + (text_[at_++] - '0');
       if (value > greatest) {
-        refuse(named("has a " + std::string(name) + " above the " + std::to_string(greatest) +
-                     " that log sites support"));
+        refuse(
+            named("has a " + std::string(name) + " above the " + std::to_string(greatest) + " that log sites support"));
       }
     }
     return value;
@@ -131,8 +130,7 @@ class SpecParser {
 
   void check() const {
     static constexpr std::string_view known = "sdbBoxXeEfFgG%";
-    const bool in_base =
-        spec_.type != 0 && std::string_view("boxX").find(spec_.type) != std::string_view::npos;
+    const bool in_base = spec_.type != 0 && std::string_view("boxX").find(spec_.type) != std::string_view::npos;
     if (spec_.type == 'c' || spec_.type == 'n') refuse(named("has a type that log sites do not support"));
     if (spec_.type == 'B' || (spec_.type != 0 && known.find(spec_.type) == std::string_view::npos)) {
       reject(named("has an unknown type; use one of s d b o x X e E f F g G %"));
@@ -152,8 +150,7 @@ class SpecParser {
 // The specification inside the braces, `inside` being what lies between them.
 inline FormatSpec parse_field(std::string_view inside) {
   if (!inside.empty() && inside[0] != ':') {
-    refuse("placeholder '{" + std::string(inside) +
-           "}' has a name, a number or a conversion; write '{}' or '{:spec}'");
+    refuse("placeholder '{" + std::string(inside) + "}' has a name, a number or a conversion; write '{}' or '{:spec}'");
   }
   return SpecParser(inside.empty() ? inside : inside.substr(1)).parse();
 }

@@ -63,12 +63,10 @@ inline void* hooked_malloc(size_t size) {
   return tallied(AllocationSource::malloc, [=] { return real_function<void*(size_t)>(kMalloc)(size); });
 }
 inline void* hooked_calloc(size_t count, size_t size) {
-  return tallied(AllocationSource::malloc,
-                 [=] { return real_function<void*(size_t, size_t)>(kCalloc)(count, size); });
+  return tallied(AllocationSource::malloc, [=] { return real_function<void*(size_t, size_t)>(kCalloc)(count, size); });
 }
 inline void* hooked_realloc(void* block, size_t size) {
-  return tallied(AllocationSource::malloc,
-                 [=] { return real_function<void*(void*, size_t)>(kRealloc)(block, size); });
+  return tallied(AllocationSource::malloc, [=] { return real_function<void*(void*, size_t)>(kRealloc)(block, size); });
 }
 inline int hooked_posix_memalign(void** block, size_t alignment, size_t size) {
   int error = 0;
@@ -93,8 +91,7 @@ inline const std::array<void*, kFunctions> kHooks = {
     reinterpret_cast<void*>(hooked_aligned_alloc), reinterpret_cast<void*>(hooked_memalign)};
 
 #if defined(__x86_64__)
-inline constexpr uint32_t kJumpSlot = R_X86_64_JUMP_SLOT, kGlobalData = R_X86_64_GLOB_DAT,
-                          kAbsolute = R_X86_64_64;
+inline constexpr uint32_t kJumpSlot = R_X86_64_JUMP_SLOT, kGlobalData = R_X86_64_GLOB_DAT, kAbsolute = R_X86_64_64;
 #else
 inline constexpr uint32_t kJumpSlot = R_AARCH64_JUMP_SLOT, kGlobalData = R_AARCH64_GLOB_DAT,
                           kAbsolute = R_AARCH64_ABS64;
@@ -287,8 +284,7 @@ class MallocPatch {
   static bool is_definition(void* address) {
     Dl_info info;
     ElfW(Sym)* symbol = nullptr;
-    return address != nullptr &&
-           dladdr1(address, &info, reinterpret_cast<void**>(&symbol), RTLD_DL_SYMENT) != 0 &&
+    return address != nullptr && dladdr1(address, &info, reinterpret_cast<void**>(&symbol), RTLD_DL_SYMENT) != 0 &&
            info.dli_saddr == address && symbol != nullptr && symbol->st_shndx != SHN_UNDEF;
   }
 
@@ -299,8 +295,7 @@ class MallocPatch {
     link_map *asked = nullptr, *found = nullptr;
     Dl_info info;
     const bool here = is_definition(address) && dlinfo(handle, RTLD_DI_LINKMAP, &asked) == 0 &&
-                      dladdr1(address, &info, reinterpret_cast<void**>(&found), RTLD_DL_LINKMAP) != 0 &&
-                      asked == found;
+                      dladdr1(address, &info, reinterpret_cast<void**>(&found), RTLD_DL_LINKMAP) != 0 && asked == found;
     dlclose(handle);
     return here ? address : nullptr;
   }
@@ -310,8 +305,7 @@ class MallocPatch {
     complete_ = true;
     first_object_ = true;
     dl_iterate_phdr(
-        [](dl_phdr_info* info, size_t, void* self) { return static_cast<MallocPatch*>(self)->patch(*info); },
-        this);
+        [](dl_phdr_info* info, size_t, void* self) { return static_cast<MallocPatch*>(self)->patch(*info); }, this);
     return complete_;
   }
 
@@ -361,9 +355,8 @@ class MallocPatch {
 
   void restore_objects() {
     first_object_ = true;
-    dl_iterate_phdr([](dl_phdr_info* info, size_t,
-                       void* self) { return static_cast<MallocPatch*>(self)->restore(*info); },
-                    this);
+    dl_iterate_phdr(
+        [](dl_phdr_info* info, size_t, void* self) { return static_cast<MallocPatch*>(self)->restore(*info); }, this);
     for (Slot& slot : slots_) slot.original = nullptr;
   }
 

@@ -1,23 +1,18 @@
 // Orders in preallocated slots of one cache line each, created and released without an allocation.
 //
 // Promises:
-// - A slot is 64 bytes on its own cache line. A slot never moves: the arena reserves address space for all
-// the slots
+// - A slot is 64 bytes on its own cache line. A slot never moves: the arena reserves address space for all the slots
 //   that it may ever have, and growing gives memory to more of it.
-// - Free slots form a LIFO list through the slots themselves, so that the slot released last, still in the
-// cache, is
+// - Free slots form a LIFO list through the slots themselves, so that the slot released last, still in the cache, is
 //   the next one out. acquire() and release() are a few loads and stores; slots are written once by the
 //   constructor, so that the first orders meet no page fault.
-// - A handle names one order for ever: generation << index_bits | index, from the first generation of the
-// slot on,
+// - A handle names one order for ever: generation << index_bits | index, from the first generation of the slot on,
 //   never 0 and never above 2^63 - 1 (it fits a signed 64-bit field). Releasing a slot moves it to its next
 //   handle, which nobody has been given; so whoever holds a handle or a slot pointer with it sees by one
 //   comparison whether the order still exists, and an old handle never fits a new order.
-// - A slot whose generations are used up leaves service for good instead of starting over. All slots together
-// serve
+// - A slot whose generations are used up leaves service for good instead of starting over. All slots together serve
 //   2^62 orders or more.
-// - When no slot is free: kRaise makes acquire() return null; kGrow doubles the slots up to max_capacity(),
-// then null;
+// - When no slot is free: kRaise makes acquire() return null; kGrow doubles the slots up to max_capacity(), then null;
 //   kRecycle ends the order that was created first and uses its slot, in constant time. Only kRecycle keeps
 //   the list of orders in use, in the order of their creation.
 // - Not thread-safe: its owner (in Python, the GIL) serialises. No hidden state is shared between arenas.
@@ -45,8 +40,7 @@ struct alignas(64) OrderSlot {
   std::uint32_t symbol_id = 0;
   Side side = Side::kBuy;
   bool in_use = false;
-  OrderSlot* next =
-      nullptr;  // Free: the next free slot. In use under kRecycle: the order created after this one.
+  OrderSlot* next = nullptr;   // Free: the next free slot. In use under kRecycle: the order created after this one.
   OrderSlot* older = nullptr;  // In use under kRecycle: the order created before this one.
 };
 static_assert(sizeof(OrderSlot) == 64, "a slot is one cache line");
@@ -54,11 +48,9 @@ static_assert(sizeof(OrderSlot) == 64, "a slot is one cache line");
 // The first field of an order that no exchange would take.
 enum class OrderFault : std::uint8_t { kNone, kSymbol, kSide, kQuantity, kPrice };
 
-inline OrderFault check_order(std::int64_t symbol_id, std::int64_t side, std::int64_t quantity,
-                              double price) {
+inline OrderFault check_order(std::int64_t symbol_id, std::int64_t side, std::int64_t quantity, double price) {
   // As unsigned numbers the negative ones are too large as well. NaN fails every comparison.
-  if (static_cast<std::uint64_t>(symbol_id) > std::numeric_limits<std::uint32_t>::max())
-    return OrderFault::kSymbol;
+  if (static_cast<std::uint64_t>(symbol_id) > std::numeric_limits<std::uint32_t>::max()) return OrderFault::kSymbol;
   if (static_cast<std::uint64_t>(side) > static_cast<std::uint64_t>(Side::kSell)) return OrderFault::kSide;
   if (quantity <= 0) return OrderFault::kQuantity;
   if (!(price > 0.0 && price <= std::numeric_limits<double>::max())) return OrderFault::kPrice;
@@ -88,8 +80,7 @@ class OrderArena {
   OrderArena& operator=(const OrderArena&) = delete;
   OrderArena& operator=(OrderArena&&) = delete;
 
-  // A slot for a new order, its handle set and its other fields as the last order left them; null when
-  // exhausted.
+  // A slot for a new order, its handle set and its other fields as the last order left them; null when exhausted.
   [[nodiscard]] OrderSlot* acquire() noexcept {
     if (free_ == nullptr && !refill()) return nullptr;
     OrderSlot* slot = free_;
@@ -120,8 +111,7 @@ class OrderArena {
   HandleState state_of(std::uint64_t handle) const noexcept {
     const OrderSlot* slot = slot_of(handle);
     const bool first_generation_or_later = (handle >> index_bits_) != 0;
-    if (slot == nullptr || !first_generation_or_later || handle > slot->handle)
-      return HandleState::kNeverIssued;
+    if (slot == nullptr || !first_generation_or_later || handle > slot->handle) return HandleState::kNeverIssued;
     if (handle < slot->handle) return HandleState::kStale;
     return slot->in_use ? HandleState::kAlive : HandleState::kNeverIssued;
   }
@@ -164,8 +154,7 @@ class OrderArena {
       return true;
     }
     // One is enough unless it leaves service.
-    while (free_ == nullptr && when_exhausted_ == WhenExhausted::kRecycle && oldest_ != nullptr)
-      release(oldest_);
+    while (free_ == nullptr && when_exhausted_ == WhenExhausted::kRecycle && oldest_ != nullptr) release(oldest_);
     return free_ != nullptr;
   }
 

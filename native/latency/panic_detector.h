@@ -108,8 +108,7 @@ class PanicDetector {
   // A price that stood still would make any move abnormal: sigma is at least a thousandth of a per cent.
   static constexpr double kLeastVariance = 1e-10;
   static constexpr double kLargestSquare = 16;
-  // What is aimed at is part of the fall, within the band that a rebound reaches; what is risked is half of
-  // it.
+  // What is aimed at is part of the fall, within the band that a rebound reaches; what is risked is half of it.
   static constexpr double kRebound = 0.4;
   static constexpr double kLeastProfit = 0.005;
   static constexpr double kMostProfit = 0.02;

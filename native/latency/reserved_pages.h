@@ -1,14 +1,11 @@
 // A range of address space that is reserved whole and given memory from its start, piece by piece.
 //
 // Promises:
-// - begin() never changes: memory that was committed neither moves nor goes away before the destructor, so
-// that
+// - begin() never changes: memory that was committed neither moves nor goes away before the destructor, so that
 //   pointers and arrays over it stay valid while the range grows.
-// - A reservation costs address space only. commit() asks for memory; the system counts it at once and may
-// say no,
+// - A reservation costs address space only. commit() asks for memory; the system counts it at once and may say no,
 //   which leaves the range as it was.
-// - begin() is aligned to a huge page, and the whole range is advised to use huge pages where it is long
-// enough to
+// - begin() is aligned to a huge page, and the whole range is advised to use huge pages where it is long enough to
 //   hold one. The advice may be ignored (transparent huge pages off), which costs speed and nothing else.
 // - Not thread-safe: its owner serialises.
 #pragma once
@@ -62,9 +59,7 @@ class ReservedPages {
  private:
   static std::size_t page() noexcept { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
 
-  static std::size_t round_up(std::size_t value, std::size_t step) noexcept {
-    return (value + step - 1) / step * step;
-  }
+  static std::size_t round_up(std::size_t value, std::size_t step) noexcept { return (value + step - 1) / step * step; }
 
   // PROT_NONE is not counted against the memory that the system can give; MAP_NORESERVE stays off, so that
   // commit() is counted and a hopeless wish fails there and not in a page fault.

@@ -3,8 +3,7 @@
 // Promises:
 // - Nothing is allocated and nothing but the operation runs between the two reads of a sample.
 // - `call` returns false to stop; the loops then return the number of samples that are complete.
-// - Samples are raw tick differences: what a read costs is still in them (the floor is measured the same
-// way).
+// - Samples are raw tick differences: what a read costs is still in them (the floor is measured the same way).
 #pragma once
 
 #include <cstddef>

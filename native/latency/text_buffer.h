@@ -1,8 +1,7 @@
 // A growing buffer of characters for text that is built and written in batches.
 //
 // Promises: append() copies; clear() keeps the memory, so that a buffer that has reached its working size
-// allocates no more. Growing may throw std::bad_alloc, and then the content is unchanged. One owner, one
-// thread.
+// allocates no more. Growing may throw std::bad_alloc, and then the content is unchanged. One owner, one thread.
 #pragma once
 
 #include <algorithm>

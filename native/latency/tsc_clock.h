@@ -1,15 +1,12 @@
 // Time from the processor's time-stamp counter, calibrated against CLOCK_MONOTONIC.
 //
 // Promises:
-// - Ticks and nanoseconds are different types of quantity: raw ticks are uint64_t from read_ticks(),
-// nanoseconds
+// - Ticks and nanoseconds are different types of quantity: raw ticks are uint64_t from read_ticks(), nanoseconds
 //   come from a TscClock only.
-// - now_ns() never goes backwards, in one thread or between threads, also across recalibrate(): a
-// recalibration
+// - now_ns() never goes backwards, in one thread or between threads, also across recalibrate(): a recalibration
 //   continues from the present estimate (rounded up) and steers its rate towards CLOCK_MONOTONIC, it never
 //   steps.
-// - Readers take a sequence lock: no writer waits for a reader, a reader retries while a writer publishes.
-// All
+// - Readers take a sequence lock: no writer waits for a reader, a reader retries while a writer publishes. All
 //   fields are atomics, with acquire and release where the algorithm needs them.
 // - now_ns() fences its read of the counter: an unfenced one may be done before a load that precedes it, and
 //   was seen microseconds behind a time that another thread had published. ticks() is not fenced.
@@ -90,8 +87,7 @@ struct SimulatedTicks {
 
 enum class ClockSource { tsc, monotonic };
 
-// True if CPUID says that the counter runs at a constant rate in all power states (Intel SDM vol.
-// 3, 18.17.1).
+// True if CPUID says that the counter runs at a constant rate in all power states (Intel SDM vol. 3, 18.17.1).
 inline bool cpu_has_invariant_tsc() {
 #if defined(__x86_64__)
   unsigned a = 0, b = 0, c = 0, d = 0;
@@ -103,8 +99,7 @@ inline bool cpu_has_invariant_tsc() {
 }
 
 // The step by which a clock advances, in ticks: the largest s of which at least 95 % of the differences
-// between successive reads are multiples, within one tick (a hypervisor that scales the counter makes uneven
-// steps).
+// between successive reads are multiples, within one tick (a hypervisor that scales the counter makes uneven steps).
 inline uint64_t clock_step(std::vector<uint64_t> differences) {
   std::erase(differences, 0u);
   if (differences.empty()) return 0;
@@ -188,8 +183,7 @@ class TscClock {
     const Calibration old = load();
     const double offset =
         static_cast<double>(static_cast<int64_t>(pair.ns - to_ns(old, pair.ticks)) + forced_offset_ns);
-    // At most 500 parts per million, as the kernel's own clock discipline: differences of intervals stay
-    // true.
+    // At most 500 parts per million, as the kernel's own clock discipline: differences of intervals stay true.
     const double steer = std::clamp(offset / 1e9, -500e-6, 500e-6);
     publish_continuing(old, rate, steer);
   }
@@ -226,8 +220,7 @@ class TscClock {
     return static_cast<uint64_t>((static_cast<unsigned __int128>(b.ns - a.ns) << 32) / (b.ticks - a.ticks));
   }
 
-  // Both clocks at one moment: the tightest of 32 brackets, so that an interruption cannot pass for an
-  // offset.
+  // Both clocks at one moment: the tightest of 32 brackets, so that an interruption cannot pass for an offset.
   Pair read_pair() const {
     Pair best{0, 0};
     uint64_t width = UINT64_MAX;
@@ -244,9 +237,7 @@ class TscClock {
   }
 
   // Not done before the loads ahead of it, nor after those behind it.
-  uint64_t fenced_ticks() const {
-    return source_ == ClockSource::tsc ? TscTicks::begin() : MonotonicTicks::begin();
-  }
+  uint64_t fenced_ticks() const { return source_ == ClockSource::tsc ? TscTicks::begin() : MonotonicTicks::begin(); }
 
   // Acquire: the sequence is looked at again after them. A reader that sees a new field sees an odd sequence.
   Calibration load() const {

@@ -80,8 +80,7 @@ void correction_equals_its_loop() {
     CHECK(fast.record_corrected(value, interval));
     slow.record(value);
     if (interval > 0 && value > interval) {
-      for (uint64_t missing = value - interval; missing >= interval; missing -= interval)
-        slow.record(missing);
+      for (uint64_t missing = value - interval; missing >= interval; missing -= interval) slow.record(missing);
     }
     CHECK(fast == slow && fast.saturated() == slow.saturated());
   }
@@ -163,8 +162,7 @@ void bulk_recording() {
   Histogram histogram;
   CHECK(latencykit::first_bad_duration(floats.data(), floats.size()) == floats.size());
   latencykit::record_all(histogram, floats.data(), floats.size());
-  CHECK(histogram.value_at_rank(1) == 0 && histogram.value_at_rank(2) == 2 &&
-        histogram.value_at_rank(3) == 2);
+  CHECK(histogram.value_at_rank(1) == 0 && histogram.value_at_rank(2) == 2 && histogram.value_at_rank(3) == 2);
   CHECK(histogram.saturated() == 1);
   const std::vector<double> bad = {1, std::numeric_limits<double>::quiet_NaN(), -1};
   CHECK(latencykit::first_bad_duration(bad.data(), bad.size()) == 1);

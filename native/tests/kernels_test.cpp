@@ -24,8 +24,7 @@ std::vector<T> random_series(std::size_t n, unsigned seed) {
 }
 
 template <typename T>
-std::vector<T> run(const kernels::Table& table, const std::vector<T>& x, double alpha,
-                   std::size_t seed_count) {
+std::vector<T> run(const kernels::Table& table, const std::vector<T>& x, double alpha, std::size_t seed_count) {
   std::vector<T> out(x.size());
   kernels::ema(table, x.data(), out.data(), x.size(), alpha, seed_count);
   return out;
@@ -97,8 +96,8 @@ void every_length_and_seed() {
 
 template <typename T>
 void a_gap_anywhere_leaves_the_rest_alone() {
-  for (T gap : {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(),
-                -std::numeric_limits<T>::infinity()}) {
+  for (T gap :
+       {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(), -std::numeric_limits<T>::infinity()}) {
     for (std::size_t at = 0; at < 600; at += 7) {
       for (double alpha : {1.0, 0.1}) {
         auto x = random_series<T>(600, 4);

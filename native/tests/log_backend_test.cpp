@@ -135,8 +135,7 @@ void threads_lose_nothing_and_keep_their_order() {
 }
 
 // Where producers exclude each other from the clock to the commit, as the GIL makes them, the file has the
-// order of the commits. They take turns here; the backend looks at the rings without a pause, or only at the
-// end.
+// order of the commits. They take turns here; the backend looks at the rings without a pause, or only at the end.
 void order_across_threads_is_exact_under_a_lock(nanoseconds interval) {
   constexpr int threads = 3, rounds = 3'000;
   TemporaryFile file;
@@ -191,8 +190,7 @@ void many_loggers_in_one_thread_keep_their_rings_apart() {
   TemporaryFile files[6];
   std::vector<std::unique_ptr<LogBackend>> backends;
   for (auto& file : files) {
-    backends.push_back(
-        std::make_unique<LogBackend>(open_log(file.path().c_str()), options(file.path(), 4096)));
+    backends.push_back(std::make_unique<LogBackend>(open_log(file.path().c_str()), options(file.path(), 4096)));
     pair_site(*backends.back());
   }
   for (int round = 0; round < 10; ++round) {

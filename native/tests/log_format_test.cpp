@@ -70,8 +70,7 @@ void texts() {
   CHECK(format("06", "AAPL") == "AAPL00");
   CHECK(format(".2", "AAPL") == "AA");
   CHECK(format("4.1", "\xC3\xA9\xC3\xA9") == "\xC3\xA9   ");
-  CHECK(format("", LogValue{.tag = LogTag::kBytes, .text = std::string_view("a'\n\0", 4)}) ==
-        "b\"a'\\n\\x00\"");
+  CHECK(format("", LogValue{.tag = LogTag::kBytes, .text = std::string_view("a'\n\0", 4)}) == "b\"a'\\n\\x00\"");
 }
 
 void bad_arguments_are_marked() {
@@ -100,8 +99,8 @@ void templates() {
   for (const char* wrong : {"{", "}", "a } b", "{:y}", "{:.f}", "{:5d5}", "{:,x}", "{:.2d}"}) {
     CHECK(is_refused(wrong, false));
   }
-  for (const char* beyond : {"{0}", "{name}", "{!r}", "{:{}}", "{:c}", "{:n}", "{:z.1f}", "{:#.1f}",
-                             "{:\xC3\xA9>4}", "{:1001d}", "{:.101f}"}) {
+  for (const char* beyond : {"{0}", "{name}", "{!r}", "{:{}}", "{:c}", "{:n}", "{:z.1f}", "{:#.1f}", "{:\xC3\xA9>4}",
+                             "{:1001d}", "{:.101f}"}) {
     CHECK(is_refused(beyond, true));
   }
 }

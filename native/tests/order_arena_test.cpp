@@ -219,8 +219,7 @@ void pages_halve_their_wish_and_refuse_the_impossible() {
   CHECK(pages.commit(5000));
   CHECK(pages.begin()[0] == std::byte{0} && pages.begin()[4999] == std::byte{0});
   pages.begin()[4999] = std::byte{1};
-  CHECK(pages.commit(100'000) && pages.begin()[4999] == std::byte{1} &&
-        pages.begin()[99'999] == std::byte{0});
+  CHECK(pages.commit(100'000) && pages.begin()[4999] == std::byte{1} && pages.begin()[99'999] == std::byte{0});
   CHECK(!pages.commit(pages.size() + 1));
   bool refused = false;
   try {

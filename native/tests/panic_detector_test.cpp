@@ -54,8 +54,7 @@ void a_planted_panic_is_found_once() {
     CHECK(found[0].index >= 1000 && found[0].index < 1040);
     CHECK(found[0].price == market.prices[static_cast<std::size_t>(found[0].index)]);
     CHECK(found[0].confidence >= 0.5 && found[0].confidence <= 1);
-    CHECK(found[0].take_profit >= 1.00499 * found[0].price &&
-          found[0].take_profit <= 1.02001 * found[0].price);
+    CHECK(found[0].take_profit >= 1.00499 * found[0].price && found[0].take_profit <= 1.02001 * found[0].price);
   }
 }
 
@@ -99,16 +98,13 @@ void a_market_that_stands_still() {
 void extremes_stay_numbers() {
   PanicDetector detector{PanicSettings{}};
   PanicSignal signal;
-  const double largest = std::numeric_limits<double>::max(),
-               least = std::numeric_limits<double>::denorm_min();
-  for (int i = 0; i < 1000; ++i)
-    detector.update(i % 3 == 0 ? largest : least, i % 2 == 0 ? largest : 0, signal);
+  const double largest = std::numeric_limits<double>::max(), least = std::numeric_limits<double>::denorm_min();
+  for (int i = 0; i < 1000; ++i) detector.update(i % 3 == 0 ? largest : least, i % 2 == 0 ? largest : 0, signal);
   CHECK(!std::isnan(detector.rsi()) && !std::isnan(detector.volatility()));
 }
 
 void checks() {
-  const double nan = std::numeric_limits<double>::quiet_NaN(),
-               infinity = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
   CHECK(latencykit::is_price(1e-300) && latencykit::is_volume(0));
   for (double wrong : {nan, infinity, -infinity, -1.0}) {
     CHECK(!latencykit::is_price(wrong) && !latencykit::is_volume(wrong));

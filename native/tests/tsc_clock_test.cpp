@@ -41,8 +41,7 @@ void test_simulated() {
   CHECK(clock.end() == 120);
 }
 
-// Both sources give nanoseconds of CLOCK_MONOTONIC, to the microseconds that a preemption between two reads
-// takes.
+// Both sources give nanoseconds of CLOCK_MONOTONIC, to the microseconds that a preemption between two reads takes.
 void test_agrees(ClockSource source) {
   TscClock clock(source);
   uint64_t best = UINT64_MAX;
