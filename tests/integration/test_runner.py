@@ -219,16 +219,25 @@ def test_a_child_imports_from_where_its_parent_does(tmp_path, monkeypatch):
     assert finished(run_suite(write_suite(tmp_path / "suites", body))) == ["made/v"]
 
 
+RUNNING = 'lambda: (note("running"), time.sleep(3600))'
+
+
+def is_running(folder: Path) -> bool:
+    """Whether the operation was called: a signal that comes before, in the setup, finds nothing to clean up."""
+    notes = folder / "notes"
+    return notes.exists() and "running\n" in notes.read_text()
+
+
 def test_stopping_early_ends_the_child_and_cleans_up(tmp_path):
-    path = write_suite(tmp_path, CLEANING.format(operation="lambda: time.sleep(3600)"))
+    path = write_suite(tmp_path, CLEANING.format(operation=RUNNING))
     (source,) = select([path])
     told = run_component(source, EFFORT, None, None)
     for event in told:
         if isinstance(event, events.OperationStarted):
             break
-    wait_for((tmp_path / "notes").exists)
+    wait_for(lambda: is_running(tmp_path))
     told.close()
-    assert (tmp_path / "notes").read_text().split() == ["set", "up", "cleaned"]
+    assert (tmp_path / "notes").read_text().split() == ["set", "up", "running", "cleaned"]
     assert not psutil.Process().children()
 
 
@@ -244,20 +253,16 @@ for event in run_component(source, EFFORT, None, None):
 
 
 def test_a_child_ends_and_cleans_up_when_its_parent_is_killed(tmp_path):
-    body = (
-        CLEANING.format(operation="lambda: time.sleep(3600)")
-        .replace("set up", "{os.getpid()}")
-        .replace('note("{', 'note(f"{')
-    )
+    body = CLEANING.format(operation=RUNNING).replace("set up", "{os.getpid()}").replace('note("{', 'note(f"{')
     path = write_suite(tmp_path, body)
     support = str(Path(__file__).parents[1] / "support")
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, path], env={**os.environ, "PYTHONPATH": support}, cwd=tmp_path
     ) as parent:
-        wait_for(lambda: (tmp_path / "notes").exists() and (tmp_path / "notes").read_text().endswith("\n"))
+        wait_for(lambda: is_running(tmp_path))
         parent.send_signal(signal.SIGKILL)
     assert_ended(int((tmp_path / "notes").read_text().split()[0]))
-    assert (tmp_path / "notes").read_text().split()[1:] == ["cleaned"]
+    assert (tmp_path / "notes").read_text().split()[1:] == ["running", "cleaned"]
 
 
 def wait_for(condition) -> None:
