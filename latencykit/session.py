@@ -27,6 +27,7 @@ from latencykit.measuring.sampling import Subject, measure_operation
 from latencykit.measuring.statements import statement_operation
 from latencykit.model import Clock, Failure, MeterReading, Result, Run, Samples, Validity
 from latencykit.suite import Component, GcPolicy, as_operation
+from latencykit.units import format_ns
 
 __all__ = ["Measurement", "Plan", "bench", "measure", "select"]
 
@@ -136,9 +137,9 @@ def _judged(summary: Summary, component: Component, validity: Validity) -> Resul
     return msgspec.structs.replace(summary.result, target=verdict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Measurement:
-    """What `measure` found.
+    """What `measure` found; shown as one line of figures.
 
     Attributes:
         batched: The centre: means of batches of calls.
@@ -154,6 +155,13 @@ class Measurement:
     def p50_ns(self) -> float | None:
         """The median over batches, net of the floor, in nanoseconds."""
         return self.batched.p50_ns
+
+    def __repr__(self) -> str:
+        tail = f"p99 {format_ns(self.per_call.p99_ns)}, p99.9 {format_ns(self.per_call.p999_ns)}"
+        floor = f"floor {format_ns(self.batched.floor_ns)}"
+        allocations = self.batched.allocations_per_op
+        counted = "allocations n/a" if allocations is None else f"{allocations:.3g} allocations"
+        return f"<p50 {format_ns(self.p50_ns)}, {tail}, net of {floor}; {counted}; machine {self.validity.verdict}>"
 
 
 def measure(

@@ -154,3 +154,10 @@ def test_a_statement_and_the_state_after_an_error(gc_before):
 def test_what_cannot_be_measured(operation, error):
     with pytest.raises(error):
         measure(operation)
+
+
+def test_a_measurement_shows_itself_in_one_line():
+    shown = repr(measure("sum(numbers)", "numbers = [1, 2, 3]"))
+    assert "\n" not in shown
+    for part in ("<p50 ", " ns, p99 ", "net of floor", "allocations; machine "):
+        assert part in shown
