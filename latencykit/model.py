@@ -3,7 +3,6 @@
 The field names are those of the JSON schema ``latencykit.run/1``; every duration is in nanoseconds.
 """
 
-import math
 from typing import Any, Literal
 
 import msgspec
@@ -353,8 +352,3 @@ def decode_run(data: bytes, name: str = "run") -> Run:
     if run.schema != SCHEMA:
         raise DataError(f"{name} has schema {run.schema!r}; this version reads {SCHEMA!r}")
     return run
-
-
-def finite_or_none(value: float) -> float | None:
-    """Return the value, or None where JSON has no way to write it."""
-    return value if math.isfinite(value) else None
