@@ -4,14 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from latencykit.model import Target
+    from latencykit.model import Claim, Target
     from latencykit.session import measure
     from latencykit.suite import Component, Parameter, call, market, replay
 
-__all__ = ["Component", "Parameter", "Target", "call", "market", "measure", "replay"]
+__all__ = ["Claim", "Component", "Parameter", "Target", "call", "market", "measure", "replay"]
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Claim": "latencykit.model",
     "Component": "latencykit.suite",
     "Parameter": "latencykit.suite",
     "Target": "latencykit.model",

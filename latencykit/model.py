@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from latencykit.environment import Environment
 from latencykit.errors import DataError, InvalidValueError
 from latencykit.units import parse_duration_ns
 
@@ -15,9 +16,6 @@ SCHEMA = "latencykit.run/1"
 Mode = Literal["per_call", "batched", "open_loop", "cold", "first_call"]
 TargetVerdictWord = Literal["met", "missed", "inconclusive"]
 Fitness = Literal["fit", "noisy", "unfit"]
-Tier = Literal["below minimum", "minimum", "recommended", "optimal", "unknown"]
-ClockSpeedSource = Literal["cpufreq", "model name", "tsc", "current"]
-StorageKind = Literal["nvme", "ssd", "hdd", "flash", "virtual", "memory", "network"]
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 
@@ -54,6 +52,61 @@ class Target(msgspec.Struct, frozen=True):
     def claimed_ns(self) -> float | None:
         """The claimed usual figure in nanoseconds, if there is one."""
         return None if self.claimed is None else parse_duration_ns(self.claimed)
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """Declare what is said of a practice, to be shown beside what its variants were measured to differ by.
+
+    Args:
+        text: What is claimed, without the figure: ``"pinning saves"``.
+        worse: The variant without the practice.
+        better: The variant with it.
+        saves: The least and the most that is claimed to be saved an operation, as text with units; the second is None
+            for "and more".
+        times: The least and the most factor that is claimed, above 0; the second is None for "and more".
+        parameters: The parameter values that the claim is about; those left out may have any value.
+
+    Raises:
+        InvalidValueError: Not one of `saves` and `times` is given, a duration cannot be parsed, or a range is reversed.
+    """
+
+    text: str
+    worse: str
+    better: str
+    saves: tuple[str, str | None] | None = None
+    times: tuple[float, float | None] | None = None
+    parameters: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        if (self.saves is None) == (self.times is None):
+            raise InvalidValueError(f"claim {self.text!r} needs either saves= or times=, and not both")
+        low, high = self.range
+        if low <= 0 or (high is not None and high < low):
+            raise InvalidValueError(f"claim {self.text!r} has the range {low:g} to {high}; give the lower one first")
+
+    @property
+    def range(self) -> tuple[float, float | None]:
+        """The claimed range, in nanoseconds or as factors."""
+        if self.times is not None:
+            return self.times
+        low, high = self.saves or ("", None)
+        return parse_duration_ns(low), None if high is None else parse_duration_ns(high)
+
+
+class ClaimCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim beside what was measured; in nanoseconds saved an operation, or as a factor.
+
+    `measured` is the difference or the ratio of the two medians over batches; None is that one of them is missing or,
+    for a factor, not to be told from an empty call.
+    """
+
+    text: str
+    worse: str
+    better: str
+    unit: Literal["ns", "times"]
+    low: float
+    high: float | None
+    measured: float | None
 
 
 class TargetVerdict(msgspec.Struct, frozen=True):
@@ -140,145 +193,6 @@ class Failure(msgspec.Struct, frozen=True):
     skipped: bool = False
 
 
-class Cpu(msgspec.Struct, frozen=True, kw_only=True):
-    """The processor; None is what could not be read.
-
-    Attributes:
-        physical_cores: Cores online, as the kernel tells them; a guest's may take hyper-threads for cores.
-        allowed_cpus: The CPUs that this process may run on; empty is unknown.
-        max_mhz: The highest clock known, from `mhz_source`.
-        mhz_source: ``cpufreq``: the highest that the driver may set. ``model name``: the base clock that the
-            name tells. ``tsc``: the TSC's rate, usually the base clock. ``current``: the clock at that time.
-            By the last three the highest clock is at least so much.
-        isa: Instruction sets that figures may depend on; empty is unknown.
-        caches: The caches that the first CPU sees; empty is unknown.
-        governor: The frequency governor; where CPUs differ, all of them joined by ``+``.
-        tier_reason: What keeps the tier from the next one.
-    """
-
-    model: str | None = None
-    vendor: str | None = None
-    architecture: str | None = None
-    physical_cores: int | None = None
-    logical_cores: int | None = None
-    allowed_cpus: list[int] = []
-    max_mhz: float | None = None
-    mhz_source: ClockSpeedSource | None = None
-    isa: list[str] = []
-    caches: list["Cache"] = []
-    governor: str | None = None
-    tier: Tier = "unknown"
-    tier_reason: str = ""
-
-
-class Cache(msgspec.Struct, frozen=True, kw_only=True):
-    """One cache as the kernel describes it in sysfs: its kind is data, instruction or unified."""
-
-    level: int
-    kind: str
-    size_bytes: int
-    line_bytes: int | None = None
-    ways: int | None = None
-    shared_by: int | None = None
-
-
-class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """Main memory; a size of None could not be read, but a `locked_limit_bytes` of None is no limit."""
-
-    total_bytes: int | None = None
-    available_bytes: int | None = None
-    huge_pages: str | None = None
-    locked_limit_bytes: int | None = None
-    tier: Tier = "unknown"
-    tier_reason: str = ""
-
-
-class Storage(msgspec.Struct, frozen=True, kw_only=True):
-    """The storage under a folder; a kind of None is unknown, ``flash`` is an SD card or eMMC."""
-
-    path: str
-    kind: StorageKind | None = None
-    device: str | None = None
-    filesystem: str | None = None
-    free_bytes: int | None = None
-    tier: Tier = "unknown"
-    tier_reason: str = ""
-
-
-class OperatingSystem(msgspec.Struct, frozen=True, kw_only=True):
-    """Kernel, container and scheduling facts.
-
-    Attributes:
-        hypervisor: What runs this virtual machine; None is none, or one that does not say its name.
-        container: The kind of container; None is none.
-        cpu_quota: CPUs' worth of time that the control groups allow; None is no quota, if `cpu_quota_source`
-            says where that was read, else unknown.
-        throttled_periods: Periods in which a control group was stopped for its quota.
-    """
-
-    name: str
-    kernel: str | None = None
-    distribution: str | None = None
-    hypervisor: str | None = None
-    container: str | None = None
-    cpu_quota: float | None = None
-    cpu_quota_source: str | None = None
-    throttled_periods: int | None = None
-
-
-class PythonBuild(msgspec.Struct, frozen=True, kw_only=True):
-    """The interpreter and how it was built; None is unknown.
-
-    Attributes:
-        optimised: Whether it was compiled for speed (-O2 or -O3) and not for debugging.
-        profile_guided: Whether a profile of its use guided the compiler (``--enable-optimizations``).
-        link_time: Whether it was optimised as a whole when linked (``--with-lto``).
-        gil: Whether the global interpreter lock is on.
-    """
-
-    implementation: str
-    version: str
-    compiler: str
-    optimised: bool | None = None
-    profile_guided: bool | None = None
-    link_time: bool | None = None
-    debug: bool
-    gil: bool
-    executable: str
-
-
-class Clock(msgspec.Struct, frozen=True, kw_only=True):
-    """The clock that samples are taken with, and the kernel's own clock source; None is unknown.
-
-    Attributes:
-        source: ``tsc``, the calibrated time-stamp counter, or ``monotonic``, the system clock.
-        resolution_ns: Its step, as measured.
-        invariant: Whether the TSC runs at one rate in every state of the CPU.
-        forced: Whether the user asked for the system clock, by LATENCYKIT_CLOCK=monotonic.
-    """
-
-    source: str
-    frequency_hz: float | None = None
-    resolution_ns: float | None = None
-    invariant: bool | None = None
-    kernel_clocksource: str | None = None
-    forced: bool = False
-
-
-class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about the machine that a figure depends on."""
-
-    cpu: Cpu
-    memory: Memory
-    storage: Storage
-    os: OperatingSystem
-    python: PythonBuild
-    clock: Clock
-    virtualized: bool | None
-    fingerprint: str
-    warnings: list[str] = []
-
-
 class MeterReading(msgspec.Struct, frozen=True, kw_only=True):
     """One spin of the machine meter; ``cpu`` is -1 where threads cannot be pinned."""
 
@@ -311,7 +225,7 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run, as stored on file."""
+    """A whole run, as stored on file; `components` says what one operation of each component is."""
 
     schema: str = SCHEMA
     id: str
@@ -321,6 +235,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     validity: Validity
     results: list[Result]
     failures: list[Failure] = []
+    claims: list[ClaimCheck] = []
+    components: dict[str, str] = {}
     complete: bool = True
 
 

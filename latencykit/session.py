@@ -10,9 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from latencykit.analysis.claims import check_claims
 from latencykit.analysis.summaries import Summary, summarise, with_speedups
 from latencykit.analysis.verdicts import judge_machine, judge_target
 from latencykit.engine.feeds import read_ticks
+from latencykit.environment import Clock
 from latencykit.errors import UnsupportedError, UsageError
 from latencykit.hardware import detect
 from latencykit.hardware.clock import measured_clock
@@ -25,7 +27,7 @@ from latencykit.measuring.meter import read_meter
 from latencykit.measuring.runner import run_component
 from latencykit.measuring.sampling import Subject, measure_operation
 from latencykit.measuring.statements import statement_operation
-from latencykit.model import Clock, Failure, MeterReading, Result, Run, Samples, Validity
+from latencykit.model import Failure, MeterReading, Result, Run, Samples, Validity
 from latencykit.suite import Component, GcPolicy, as_operation
 from latencykit.units import format_ns
 
@@ -98,14 +100,18 @@ def bench(sources: Sequence[Source], plan: Plan, observe: Observe, argv: Sequenc
     except KeyboardInterrupt:
         complete = False
     validity = judge_machine(collected.readings)
+    components = {source.component.name: source.component for source in sources}
+    results = _results(collected.samples, components, validity)
     return Run(
         id=uuid.uuid4().hex,
         started_at=started.isoformat(timespec="seconds"),
         argv=list(argv),
         environment=environment,
         validity=validity,
-        results=_results(collected.samples, {s.component.name: s.component for s in sources}, validity),
+        results=results,
         failures=collected.failures,
+        claims=check_claims(components.values(), results),
+        components={name: component.doc for name, component in components.items() if component.doc},
         complete=complete,
     )
 

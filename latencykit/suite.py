@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from latencykit.errors import InvalidTypeError, InvalidValueError
-from latencykit.model import Target
+from latencykit.model import Claim, Target
 
 if TYPE_CHECKING:
     from latencykit.engine.feeds import Ticks
@@ -102,6 +102,7 @@ class Component:
         parameters: Values for each keyword argument of the variants; all combinations are measured.
         gc: Whether the cyclic garbage collector runs while measuring; "off" as in timeit.
         doc: One line on what one operation is.
+        claims: What is said of the practices that the variants differ by, shown beside what was measured.
 
     Raises:
         InvalidValueError: The name or a parameter's name is empty or holds one of ``/[] ,=``, or a parameter has no
@@ -115,6 +116,7 @@ class Component:
     parameters: Mapping[str, Sequence[Parameter]] = field(default_factory=dict)
     gc: GcPolicy = "off"
     doc: str = ""
+    claims: Sequence[Claim] = ()
     variants: dict[str, Variant] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:

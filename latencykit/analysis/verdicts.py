@@ -3,15 +3,7 @@
 from collections.abc import Sequence
 
 from latencykit.analysis.summaries import Interval, Summary
-from latencykit.model import (
-    Fitness,
-    Hiccups,
-    MeterReading,
-    Target,
-    TargetVerdict,
-    TargetVerdictWord,
-    Validity,
-)
+from latencykit.model import Fitness, Hiccups, MeterReading, Target, TargetVerdict, TargetVerdictWord, Validity
 
 # Share of a spinning core's time that was taken away: up to FIT every verdict stands, up to NOISY those on the
 # centre do. docs/decisions/0005 holds the measurements behind the two limits.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from latencykit.model import Clock, Cpu, OperatingSystem, PythonBuild, Storage
+from latencykit.environment import Clock, Cpu, OperatingSystem, PythonBuild, Storage
 
 # Clock sources that are read without a system call and without going through the hypervisor.
 _GOOD_CLOCKSOURCES = {"tsc", "arch_sys_counter"}

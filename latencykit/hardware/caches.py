@@ -5,8 +5,8 @@ Layout: the kernel's Documentation/ABI/testing/sysfs-devices-system-cpu, "cachei
 
 from pathlib import Path
 
+from latencykit.environment import Cache
 from latencykit.hardware.reading import parse_cpu_list, parse_size, read_int, read_names, read_text
-from latencykit.model import Cache
 
 
 def read_caches(root: Path, cpu: int = 0) -> list[Cache]:

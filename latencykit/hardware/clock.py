@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+from latencykit.environment import Clock
 from latencykit.hardware.cpu import CpuInfo, cpu_flags, is_x86
 from latencykit.hardware.reading import parse_positive, read_text
-from latencykit.model import Clock
 
 
 def complete_clock(clock: Clock, root: Path, info: CpuInfo) -> Clock:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from latencykit.environment import ClockSpeedSource, Cpu
 from latencykit.hardware.caches import read_caches
 from latencykit.hardware.reading import parse_cpu_list, parse_positive, read_names, read_text
-from latencykit.model import ClockSpeedSource, Cpu
 
 CpuInfo = Sequence[Mapping[str, str]]
 

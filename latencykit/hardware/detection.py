@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from latencykit.environment import Clock, Cpu, Environment, Memory, Storage
 from latencykit.hardware.advice import warnings_of
 from latencykit.hardware.clock import complete_clock, measured_clock
 from latencykit.hardware.cpu import parse_cpuinfo, read_cpu
@@ -19,7 +20,6 @@ from latencykit.hardware.storage import read_storage
 from latencykit.hardware.system import read_kernel, read_system
 from latencykit.hardware.tiers import Rating, rate_cpu, rate_memory, rate_storage
 from latencykit.hardware.virtualization import read_virtualization
-from latencykit.model import Clock, Cpu, Environment, Memory, Storage
 
 Part = TypeVar("Part", Cpu, Memory, Storage)
 

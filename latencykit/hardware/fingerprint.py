@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from latencykit.model import Cpu, Memory, OperatingSystem, PythonBuild
+from latencykit.environment import Cpu, Memory, OperatingSystem, PythonBuild
 
 _GIB = 1024**3
 

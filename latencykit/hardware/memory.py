@@ -4,8 +4,8 @@ import re
 import resource
 from pathlib import Path
 
+from latencykit.environment import Memory
 from latencykit.hardware.reading import read_text
-from latencykit.model import Memory
 
 
 def read_memory(root: Path, locked_limit_bytes: int | None) -> Memory:

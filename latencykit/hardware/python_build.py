@@ -6,7 +6,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 
-from latencykit.model import PythonBuild
+from latencykit.environment import PythonBuild
 
 
 def read_python() -> PythonBuild:

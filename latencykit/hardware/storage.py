@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from latencykit.environment import Storage, StorageKind
 from latencykit.hardware.mounts import Mount, mount_of, unescape
 from latencykit.hardware.reading import present, read_int, read_names, read_text, real_path, under
-from latencykit.model import Storage, StorageKind
 
 _MEMORY_FILESYSTEMS = {"tmpfs", "ramfs", "devtmpfs"}
 _NETWORK_FILESYSTEMS = {

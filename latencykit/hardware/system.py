@@ -4,11 +4,11 @@ import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from latencykit.environment import OperatingSystem
 from latencykit.hardware.cgroups import read_cpu_allowance
 from latencykit.hardware.mounts import Mount
 from latencykit.hardware.reading import read_text
 from latencykit.hardware.virtualization import read_container
-from latencykit.model import OperatingSystem
 
 
 def read_system(

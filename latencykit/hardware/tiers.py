@@ -9,7 +9,7 @@ environment's warnings.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from latencykit.model import Cpu, Environment, Memory, Storage, StorageKind, Tier
+from latencykit.environment import Cpu, Environment, Memory, Storage, StorageKind, Tier
 
 # The part of x86-64-v4 (x86-64 psABI, micro-architecture levels) that makes it AVX-512.
 AVX512_CLASS = frozenset({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})

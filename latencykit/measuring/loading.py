@@ -80,7 +80,20 @@ def load(origin: str) -> list[Component]:
     for component in components.values():
         if not component.variants:
             raise UsageError(f"suite {origin} declares no variant of component {component.name!r}; add @NAME.variant")
+        _check_claims(origin, component)
     return list(components.values())
+
+
+def _check_claims(origin: str, component: Component) -> None:
+    for claim in component.claims:
+        unknown = {claim.worse, claim.better} - component.variants.keys() | set(claim.parameters) - set(
+            component.parameters
+        )
+        if unknown:
+            raise UsageError(
+                f"suite {origin} claims {claim.text!r} of component {component.name!r}, which has no variant or "
+                f"parameter {', '.join(sorted(unknown))}; correct the claim"
+            )
 
 
 def find(origin: str, name: str) -> Component:

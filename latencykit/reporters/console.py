@@ -14,7 +14,7 @@ from rich.text import Text
 
 from latencykit.model import Failure, Run
 from latencykit.reporters.machine import facts_of
-from latencykit.reporters.rows import NONE, Row, failure_name, rows_of
+from latencykit.reporters.rows import NONE, Row, claim_sentence, failure_name, rows_of
 
 WIDEST_PROSE = 140
 _RULE_UNDER_HEAD = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
@@ -87,7 +87,7 @@ def render(run: Run, *, width: int, colour: bool) -> str:
         for block in _tables(rows, console):
             console.print(block, soft_wrap=isinstance(block, Text))
             console.print()
-        for remark in (_notes(run, rows), _legend(run, rows), _summary(run, rows)):
+        for remark in (_claims(run), _notes(run, rows), _operations(run), _legend(run, rows), _summary(run, rows)):
             if remark is not None:
                 console.print(remark, width=prose)
     return "".join(f"{_PADDING.sub('', line)}\n" for line in capture.get().splitlines())
@@ -179,18 +179,34 @@ def _paragraph(row: Row, width: int) -> Text:
     return text
 
 
-def _notes(run: Run, rows: Sequence[Row]) -> Table | None:
+def _claims(run: Run) -> Table | None:
+    return _listed((Text("claim", "bold"), Text(claim_sentence(check))) for check in run.claims)
+
+
+def _operations(run: Run) -> Table | None:
+    return _listed((Text(name, "dim"), Text(doc, "dim")) for name, doc in run.components.items())
+
+
+def _listed(rows: Iterable[tuple[Text, Text]]) -> Table | None:
+    """Return labelled lines with an empty one after them, or None if there are none."""
     grid = _grid()
-    failed = [(_fate(failure), " ".join(failure.reason.split()), failure_name(failure)) for failure in run.failures]
-    doubted = [(row.verdict, row.reason, row.name) for row in rows if row.reason and row.verdict in _DOUBTED]
-    for (word, reason), names in _grouped([*failed, *doubted]).items():
-        grid.add_row(Text(word, _STYLES[word]), Text(f"{', '.join(names)}: {reason}"))
-    for warning in run.environment.warnings:
-        grid.add_row(Text("warning", "yellow"), Text(warning))
-    if not run.complete:
-        grid.add_row(Text("interrupted", "yellow"), Text("these are the operations that were finished"))
+    for label, text in rows:
+        grid.add_row(label, text)
     grid.add_row("", "")
     return grid if grid.row_count > 1 else None
+
+
+def _notes(run: Run, rows: Sequence[Row]) -> Table | None:
+    failed = [(_fate(failure), " ".join(failure.reason.split()), failure_name(failure)) for failure in run.failures]
+    doubted = [(row.verdict, row.reason, row.name) for row in rows if row.reason and row.verdict in _DOUBTED]
+    notes = [
+        (Text(word, _STYLES[word]), Text(f"{', '.join(names)}: {reason}"))
+        for (word, reason), names in _grouped([*failed, *doubted]).items()
+    ]
+    notes += [(Text("warning", "yellow"), Text(warning)) for warning in run.environment.warnings]
+    if not run.complete:
+        notes.append((Text("interrupted", "yellow"), Text("these are the operations that were finished")))
+    return _listed(notes)
 
 
 def _fate(failure: Failure) -> str:

@@ -3,17 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from latencykit.model import (
-    Cache,
-    Clock,
-    Cpu,
-    Environment,
-    Memory,
-    OperatingSystem,
-    PythonBuild,
-    Storage,
-    Validity,
-)
+from latencykit.environment import Cache, Clock, Cpu, Environment, Memory, OperatingSystem, PythonBuild, Storage
+from latencykit.model import Validity
 from latencykit.units import format_ns
 
 UNKNOWN = "unknown"

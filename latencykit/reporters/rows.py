@@ -7,7 +7,7 @@ tail from single calls.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from latencykit.model import Failure, Result, operation_name
+from latencykit.model import ClaimCheck, Failure, Result, operation_name
 from latencykit.units import format_ns
 
 NOT_AVAILABLE = "n/a"
@@ -128,6 +128,23 @@ def plain_ns(value_ns: float) -> str:
     """Return a duration without zeros after the point, as limits are written: ``100 ns``, ``1 µs``."""
     number, unit = format_ns(value_ns).split(" ")
     return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"
+
+
+def claim_sentence(check: ClaimCheck) -> str:
+    """Return a claim with its figure, what was measured instead, and between which operations."""
+    claimed = _range(check.low, check.high, check.unit)
+    measured = "not measured" if check.measured is None else f"measured {_amount(check.measured, check.unit)}"
+    return f"{check.text} {claimed}: {measured} ({check.worse} against {check.better})"
+
+
+def _range(low: float, high: float | None, unit: str) -> str:
+    if high is None:
+        return f"{_amount(low, unit)} and more"
+    return _amount(low, unit) if low == high else f"{_amount(low, unit)} to {_amount(high, unit)}"
+
+
+def _amount(value: float, unit: str) -> str:
+    return plain_ns(value) if unit == "ns" else f"{value:,.3g} ×"
 
 
 def _allocations(per_operation: float | None) -> str:

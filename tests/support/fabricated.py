@@ -2,22 +2,8 @@
 
 from typing import Any
 
-from latencykit.model import (
-    Cache,
-    Clock,
-    Cpu,
-    Environment,
-    Failure,
-    Hiccups,
-    Memory,
-    OperatingSystem,
-    PythonBuild,
-    Result,
-    Run,
-    Storage,
-    TargetVerdict,
-    Validity,
-)
+from latencykit.environment import Cache, Clock, Cpu, Environment, Memory, OperatingSystem, PythonBuild, Storage
+from latencykit.model import ClaimCheck, Failure, Hiccups, Result, Run, TargetVerdict, Validity
 
 # Variants that are there for contrast and are not judged.
 UNJUDGED = {"numpy", "scalar"}
@@ -157,6 +143,12 @@ def make_results(component: str = "orders", verdict: str = "met", **changes: Any
     return results
 
 
+def make_claim(text: str = "an allocation costs", **changes: Any) -> ClaimCheck:
+    """Return a claim on the orders of `make_results`."""
+    parts = {"unit": "ns", "low": 10e3, "high": None, "measured": 151.2, **changes}
+    return ClaimCheck(text=text, worse="orders/dataclass", better="orders/arena", **parts)
+
+
 def make_validity(verdict: str = "fit", stolen_ratio: float = 0.004) -> Validity:
     """Return a metered machine."""
     hiccups = Hiccups(windows=12, observed_ns=600_000_000, lost_ns=2_400_000, count=31, longest_ns=1_230_000)
@@ -172,6 +164,8 @@ def make_run(**changes: Any) -> Run:
         "environment": make_environment(),
         "validity": make_validity(),
         "results": [result for component in FIGURES for result in make_results(component)],
+        "claims": [make_claim(), make_claim("SIMD is faster by", unit="times", low=4, high=8, measured=None)],
+        "components": {"orders": "create one order: symbol, side, quantity, price", "signals": "take in one tick"},
     }
     return Run(**{**parts, **changes})
 

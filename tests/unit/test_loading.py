@@ -61,6 +61,11 @@ def test_a_variant_keeps_only_the_components_that_have_it():
         ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module' (line 4)"),
         ("del c\n", "declares no latencykit.Component"),
         ("", "declares no variant of component 'made'"),
+        (
+            "c.claims = [lk.Claim(text='it saves', worse='a', better='b', times=(2, 3), parameters={'n': 1})]\n"
+            "c.variant(lambda: None, name='a')\n",
+            "claims 'it saves' of component 'made', which has no variant or parameter b, n; correct the claim",
+        ),
         (f"{VARIANT}{VARIANT}", "already has a variant 'v'"),
     ],
 )

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from fabricated import make_environment, make_results, make_run, make_troubled_run
 
-from latencykit.model import Cpu, Failure, Result, Run
+from latencykit.environment import Cpu
+from latencykit.model import Failure, Result, Run
 from latencykit.reporters.console import render
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"

@@ -1,7 +1,8 @@
 import pytest
 from fabricated import make_environment, make_validity
 
-from latencykit.model import Cache, Clock, Cpu, Hiccups, Memory, OperatingSystem, Storage, Validity
+from latencykit.environment import Cache, Clock, Cpu, Memory, OperatingSystem, Storage
+from latencykit.model import Hiccups, Validity
 from latencykit.reporters.machine import bytes_text, facts_of
 
 

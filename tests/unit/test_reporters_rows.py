@@ -1,10 +1,10 @@
 from typing import Any
 
 import pytest
-from fabricated import make_results, make_run
+from fabricated import make_claim, make_results, make_run
 
 from latencykit.model import Failure, Result, TargetVerdict
-from latencykit.reporters.rows import failure_name, figure, plain_ns, rows_of
+from latencykit.reporters.rows import claim_sentence, failure_name, figure, plain_ns, rows_of
 
 
 def result(**changes: Any) -> Result:
@@ -151,3 +151,18 @@ def test_limits_are_written_plainly(value, text):
 def test_a_failure_before_any_variant_has_its_components_name():
     assert failure_name(Failure("orders", "", {}, "died")) == "orders"
     assert failure_name(Failure("orders", "arena", {"n": 2}, "died")) == "orders/arena[n=2]"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "10 µs and more: measured 151 ns"),
+        ({"low": 5e3, "high": 10e3, "measured": -37.0}, "5 µs to 10 µs: measured -37 ns"),
+        ({"unit": "times", "low": 20, "high": 20, "measured": 231.9}, "20 ×: measured 232 ×"),
+        ({"unit": "times", "low": 4, "high": 8, "measured": None}, "4 × to 8 ×: not measured"),
+    ],
+)
+def test_a_claim_stands_beside_what_was_measured(changes, sentence):
+    assert claim_sentence(make_claim("this saves", **changes)) == (
+        f"this saves {sentence} (orders/dataclass against orders/arena)"
+    )

@@ -8,10 +8,11 @@ from suite_files import write_suite
 
 import latencykit as lk
 from latencykit import session
+from latencykit.environment import Clock
 from latencykit.errors import DataError, InvalidTypeError, UnsupportedError, UsageError
 from latencykit.hardware import detection
 from latencykit.measuring import effort, events
-from latencykit.model import Clock, Validity
+from latencykit.model import Validity
 from latencykit.session import Plan, bench, measure, select
 
 SUITE = """

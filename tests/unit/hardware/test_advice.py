@@ -2,8 +2,8 @@
 
 import pytest
 
+from latencykit.environment import Clock, Cpu, OperatingSystem, PythonBuild, Storage
 from latencykit.hardware.advice import warnings_of
-from latencykit.model import Clock, Cpu, OperatingSystem, PythonBuild, Storage
 
 
 def warnings(

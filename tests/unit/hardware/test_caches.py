@@ -1,7 +1,7 @@
 """Caches as sysfs describes them."""
 
+from latencykit.environment import Cache
 from latencykit.hardware.caches import read_caches
-from latencykit.model import Cache
 
 FOLDER = "sys/devices/system/cpu/cpu4/cache"
 

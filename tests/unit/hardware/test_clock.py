@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
+from latencykit.environment import Clock
 from latencykit.hardware.clock import clock_of, complete_clock, has_invariant_tsc, measured_clock
 from latencykit.hardware.cpu import parse_cpuinfo
 from latencykit.hardware.reading import read_text
-from latencykit.model import Clock
 
 
 def completed(root, clock):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import latencykit.hardware
+from latencykit.environment import Clock, Environment
 from latencykit.hardware import detect
 from latencykit.hardware.tiers import overall
-from latencykit.model import Clock, Environment
 
 LOGS = Path("/nowhere/logs")
 

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from latencykit.environment import Cache, Cpu, Memory, OperatingSystem, PythonBuild
 from latencykit.hardware.fingerprint import fingerprint_of, fitted_gib, kernel_series
-from latencykit.model import Cache, Cpu, Memory, OperatingSystem, PythonBuild
 
 GIB = 1024**3
 PARTS = {

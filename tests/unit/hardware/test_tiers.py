@@ -2,8 +2,8 @@
 
 import pytest
 
+from latencykit.environment import Clock, Cpu, Environment, Memory, OperatingSystem, PythonBuild, Storage
 from latencykit.hardware.tiers import AVX512_CLASS, Rating, overall, rate_cpu, rate_memory, rate_storage
-from latencykit.model import Clock, Cpu, Environment, Memory, OperatingSystem, PythonBuild, Storage
 
 GIB = 1024**3
 AVX2 = ["avx", "avx2"]
