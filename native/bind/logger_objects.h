@@ -15,6 +15,7 @@ struct AsyncLogger {
   std::unique_ptr<LogBackend> backend;
   PyObject* path;
   bool block;
+  int threshold;  // The least severity that is logged.
 };
 
 // Holds its logger, which holds no object in return, and texts that are exactly str: no cycle can arise, so
@@ -23,9 +24,10 @@ struct LogSite {
   PyObject ob_base;
   vectorcallfunc vectorcall;
   LogBackend* backend;
+  LogRateLimit* limit;  // nullptr if every call passes.
   std::uint32_t number;
   std::uint32_t count;  // Of placeholders.
-  bool enabled;
+  int severity;
   AsyncLogger* logger;
   PyObject* specs;  // A tuple of str, the specification of each placeholder.
   PyObject* message;
@@ -58,9 +60,9 @@ inline int check_open(const LogBackend& backend, ModuleState* state) {
   return -1;
 }
 
-// Makes the site of a template that parses; a new reference, or nullptr with an error. Throws TemplateError and
-// std::bad_alloc.
-PyObject* make_site(AsyncLogger* logger, PyObject* text, PyObject* level, bool enabled);
+// Makes the site of a template that parses, with at most `most` records a second, or any number if it is 0; a new
+// reference, or nullptr with an error. Throws TemplateError and std::bad_alloc.
+PyObject* make_site(AsyncLogger* logger, PyObject* text, PyObject* level, int severity, unsigned long long most);
 
 // Adds LogSite to the module. 0, or -1 with an error.
 int add_log_site(PyObject* module);

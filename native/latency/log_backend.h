@@ -29,7 +29,6 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <limits>
 #include <mutex>
 #include <new>
@@ -52,9 +51,11 @@ class LogBackend final : private LogProcessMember {
   static constexpr std::size_t kTypicalRecordBytes = 64;
 
   struct Options {
-    std::string path;  // Only to name it in a message.
+    std::string path;  // To name it in a message, to rotate and to reopen it.
     std::size_t ring_bytes;
     std::chrono::nanoseconds flush_interval;
+    LogFormat format = LogFormat::kText;
+    LogRotation rotation = {};
   };
 
   // Takes over the file descriptor and starts the thread. Throws std::system_error or std::bad_alloc.
@@ -62,7 +63,7 @@ class LogBackend final : private LogProcessMember {
       : options_(std::move(options)),
         process_(::getpid()),
         rings_(options_.ring_bytes, &LogBackend::on_half_full, this),
-        file_(fd) {
+        file_(fd, options_.path, options_.rotation) {
     enlist();
     try {
       start_thread();
@@ -102,12 +103,16 @@ class LogBackend final : private LogProcessMember {
     --waiting_for_room_;
   }
 
-  // Asks for everything pushed so far to be written, and with `to_device` to be on the device. Returns a
-  // ticket for wait().
-  std::uint64_t request(bool to_device) {
+  // What is asked for besides everything pushed so far being written: that it be on the device, or that the
+  // path be opened again after it.
+  enum class After { kNothing, kSync, kReopen };
+
+  // Asks for everything pushed so far to be written. Returns a ticket for wait().
+  std::uint64_t request(After after) {
     const std::lock_guard lock(mutex_);
     ++requested_;
-    if (to_device) sync_requested_ = requested_;
+    if (after == After::kSync) sync_requested_ = requested_;
+    if (after == After::kReopen) reopen_requested_ = requested_;
     wake_up_.notify_one();
     return requested_;
   }
@@ -144,6 +149,7 @@ class LogBackend final : private LogProcessMember {
   std::uint64_t written() const { return file_.written(); }
   std::uint64_t lost() const { return file_.lost(); }
   std::uint64_t dropped() { return rings_.dropped(); }
+  std::uint64_t late() const { return merge_.late(); }
 
  private:
   enum class State : int { kOpen, kClosed, kForked };
@@ -155,8 +161,7 @@ class LogBackend final : private LogProcessMember {
     close();
     const LogFileError error = take_error();
     if (error.number == 0) return;
-    std::fprintf(stderr, "latencykit: log file %s: %s; %llu lines were lost\n", path().c_str(),
-                 std::strerror(error.number), static_cast<unsigned long long>(error.lost_lines));
+    std::fprintf(stderr, "latencykit: log file %s: %s\n", path().c_str(), error.text().c_str());
   }
 
   static void on_half_full(void* self) { static_cast<LogBackend*>(self)->wake(); }
@@ -190,6 +195,7 @@ class LogBackend final : private LogProcessMember {
     std::uint64_t ticket;
     bool everything;
     bool sync;
+    bool reopen;
     bool stop;
   };
 
@@ -217,9 +223,14 @@ class LogBackend final : private LogProcessMember {
     } else {
       merge_.take(on_room);
     }
-    lines_.announce(merge_.as_of(), rings_.dropped());
+    lines_.announce(merge_.as_of(), rings_.dropped(), work.stop);
     file_.write_out();
+    if (file_.rotation_failure() != 0) {
+      lines_.announce(merge_.as_of(), rings_.dropped(), work.stop);
+      file_.write_out();
+    }
     if (work.sync) file_.sync();
+    if (work.reopen) file_.reopen();
     finish(work);
   }
 
@@ -229,7 +240,11 @@ class LogBackend final : private LogProcessMember {
     wake_up_.wait_for(lock, options_.flush_interval, [&] { return wake_ || stop_ || requested_ > completed_; });
     asleep_.store(false, std::memory_order_relaxed);
     wake_ = false;
-    return {requested_, stop_ || requested_ > completed_, stop_ || sync_requested_ > completed_, stop_};
+    return {.ticket = requested_,
+            .everything = stop_ || requested_ > completed_,
+            .sync = stop_ || sync_requested_ > completed_,
+            .reopen = reopen_requested_ > completed_,
+            .stop = stop_};
   }
 
   void finish(const Work& work) {
@@ -254,7 +269,7 @@ class LogBackend final : private LogProcessMember {
   // Shared by all threads under mutex_.
   std::mutex mutex_;
   std::condition_variable wake_up_, room_made_, done_;
-  std::uint64_t requested_ = 0, sync_requested_ = 0, completed_ = 0;
+  std::uint64_t requested_ = 0, sync_requested_ = 0, reopen_requested_ = 0, completed_ = 0;
   int waiting_for_room_ = 0;
   bool wake_ = false, stop_ = false;
 

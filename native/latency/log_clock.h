@@ -45,6 +45,12 @@ inline std::uint64_t log_ticks_before_loads() {
   return log_ticks_are_tsc.load(std::memory_order_relaxed) ? TscTicks::begin() : MonotonicTicks::begin();
 }
 
+// Ticks of a second. The first call may calibrate the process's clock, which takes 10 ms.
+inline std::uint64_t log_ticks_in_a_second() {
+  if (!log_ticks_are_tsc.load(std::memory_order_relaxed)) return 1'000'000'000;
+  return static_cast<std::uint64_t>(1e9 / TscClock::instance().ns_per_tick());
+}
+
 class WallClock {
  public:
   // After choose_log_clock().

@@ -10,6 +10,11 @@
 // either may go first.
 #pragma once
 
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -22,6 +27,16 @@
 #include "latency/log_ring.h"
 
 namespace latencykit {
+
+// The kernel's number of the calling thread, as threading.get_native_id() has it; 0 where there is none.
+inline int log_thread_number() {
+#if defined(__linux__)
+  return static_cast<int>(::syscall(SYS_gettid));
+#else
+  return 0;
+#endif
+}
+
 namespace log_threads {
 
 // Told by a thread's end to the backend, which outlives it or not.
@@ -32,6 +47,7 @@ struct Lease {
 struct Ring {
   LogRing ring;
   std::shared_ptr<Lease> lease;
+  int thread = 0;                    // The kernel's number of the thread that has it.
   std::uint64_t dropped_before = 0;  // ring.dropped() when the present thread took it over.
 };
 
@@ -168,6 +184,7 @@ class LogRings {
     std::unique_ptr<Ring> ring = std::move(spare_.back());
     spare_.pop_back();
     ring->lease = lease;
+    ring->thread = log_thread_number();
     ring->dropped_before = ring->ring.dropped();
     LogRing& taken = ring->ring;
     rings_.push_back(std::move(ring));
