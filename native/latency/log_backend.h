@@ -276,8 +276,8 @@ class LogBackend final : private LogProcessMember {
   LogRings rings_;
   LogSites sites_;
   LogFile file_;
-  LogLines lines_{file_, sites_};          // The backend thread's own,
-  LogMerge merge_{rings_, lines_, file_};  // and this too.
+  LogLines lines_{file_, sites_, options_.format};  // The backend thread's own,
+  LogMerge merge_{rings_, lines_, file_};           // and this too.
 
   std::mutex close_mutex_;
   std::thread thread_;

@@ -54,8 +54,8 @@ struct LogFileError {
 class LogFile {
  public:
   // Takes over the descriptor. The path serves rotation and reopen() only. Throws std::bad_alloc.
-  explicit LogFile(int fd, std::string path = {}, LogRotation rotation = {})
-      : path_(absolute(std::move(path))), rotation_(rotation), text_(kBatchBytes * 2) {
+  explicit LogFile(int fd, const std::string& path = {}, LogRotation rotation = {})
+      : path_(absolute(path)), rotation_(rotation), text_(kBatchBytes * 2) {
     ends_.reserve(kBatchBytes / kLeastLine + 2);
     rotated_.reserve(kMostRotated);
     adopt(fd);
@@ -165,7 +165,7 @@ class LogFile {
   static constexpr int kTaskShift = 24, kErrorMask = (1 << kTaskShift) - 1;
 
   // The working folder may be changed later.
-  static std::string absolute(std::string path) {
+  static std::string absolute(const std::string& path) {
     if (path.empty() || path[0] == '/') return path;
     std::string folder(4096, '\0');
     if (::getcwd(folder.data(), folder.size()) == nullptr) return path;
