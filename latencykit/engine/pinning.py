@@ -34,7 +34,8 @@ class CpuPinning:
 
     Args:
         cores: The CPU numbers that may be pinned to, at least one, each once.
-        lock_memory: Keep all memory of the process in RAM, from the first thread pinned until `restore`.
+        lock_memory: Keep all memory of the process in RAM, from the first thread pinned until `restore`. Without
+            CAP_IPC_LOCK, memory beyond RLIMIT_MEMLOCK cannot be had as long as it holds.
         realtime_priority: Run each pinned thread under SCHED_FIFO at this priority, 1 to 99. One that never sleeps
             keeps everything else from its CPU.
         hold_cpu_latency: Keep the CPUs of the machine out of deep sleep, from the first thread pinned until
@@ -102,15 +103,7 @@ class CpuPinning:
             InvalidValueError: The CPU is not one of those given, is no longer ours to use, or has another thread
                 pinned to it.
         """
-        core = _checked_core(core)
-        if core not in self._cores:
-            raise InvalidValueError(
-                f"CPU {core} is not among the CPUs {format_cpus(self._cores)} of this pinning; choose one of those"
-            )
-        self._threads.pin(self, core, share=_checked_switch("share", share))
-        refused = [hold for hold in self._take_holds() if not hold.granted]
-        if refused:
-            warnings.warn("; ".join(map(str, refused)), LatencykitWarning, stacklevel=2)
+        self._pin(_checked_core(core), share=_checked_switch("share", share))
 
     def restore(self) -> None:
         """Give back what every pinned thread had before, and all that is held.
@@ -118,6 +111,34 @@ class CpuPinning:
         Threads that have ended are passed over. CPUs that went offline or left the cpuset meanwhile cannot be given
         back: one LatencykitWarning says what is missing, after everything else is undone.
         """
+        self._undo()
+
+    def __enter__(self) -> Self:
+        try:
+            self._pin(self._cores[0], share=False)
+        except BaseException:
+            self._undo()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self._undo()
+
+    # What is public calls these two directly, so that their warnings show the line of the caller.
+
+    def _pin(self, core: int, *, share: bool) -> None:
+        if core not in self._cores:
+            raise InvalidValueError(
+                f"CPU {core} is not among the CPUs {format_cpus(self._cores)} of this pinning; choose one of those"
+            )
+        self._threads.pin(self, core, share=share)
+        refused = [hold for hold in self._take_holds() if not hold.granted]
+        if refused:
+            warnings.warn("\n".join(map(str, refused)), LatencykitWarning, stacklevel=3)
+
+    def _undo(self) -> None:
         with self._lock:
             lost = self._threads.restore(self)
             if (still_locked := _memory.give_back(self)) is not None:
@@ -126,20 +147,7 @@ class CpuPinning:
                 self._latency.give_back()
             self._holds.clear()
         if lost:
-            warnings.warn("; ".join(lost), LatencykitWarning, stacklevel=2)
-
-    def __enter__(self) -> Self:
-        try:
-            self.pin_current_thread(self._cores[0])
-        except BaseException:
-            self.restore()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.restore()
+            warnings.warn("\n".join(lost), LatencykitWarning, stacklevel=3)
 
     def _take_holds(self) -> list[Hold]:
         """Take what is not held yet; return what came of it, but of each kind of refusal the first only."""
