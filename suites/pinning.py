@@ -42,6 +42,7 @@ pinning = lk.Component(
     "pinning",
     baseline="moved",
     doc="add 1 to 8,192 doubles (64 KiB), on a CPU that the thread was moved to, stays on, or competes for",
+    claims=[lk.Claim(text="pinning saves", worse="moved", better="stayed", saves=("5 us", "10 us"))],
 )
 
 
