@@ -4,8 +4,9 @@
 #include <numpy/arrayobject.h>
 
 #include <algorithm>
-#include <bit>
+#include <cinttypes>
 #include <cstddef>
+#include <cstdio>
 #include <new>
 #include <utility>
 
@@ -143,15 +144,14 @@ bool read_any(ArenaObject* self, PyObject* const* arguments, Fields* fields) {
   const SlotDamage& damage = *self->arena.damage();
   PyObject* error = state_of(Py_TYPE(as_object(self)))->invalid_state;
   const auto slot = static_cast<std::size_t>(damage.slot - self->arena.slots());
-  const auto found = static_cast<unsigned long long>(damage.found);
-  const auto expected = static_cast<unsigned long long>(damage.expected);
+  char bits[64];  // Python's own formatting knows no %llx before 3.12.
+  std::snprintf(bits, sizeof bits, "0x%" PRIx64 " and not 0x%" PRIx64, damage.found, damage.expected);
   PyObject* price = PyFloat_FromDouble(damage.slot->price);
   if (price == nullptr) return nullptr;
   PyErr_Format(error,
-               "slot %zu was written to while no order was in it: the bits of %s are 0x%llx and not 0x%llx, and its "
-               "price reads %R; find who keeps a pointer to the slot of a released order. The arena creates no more "
-               "orders",
-               slot, damage.field, found, expected, price);
+               "slot %zu was written to while no order was in it: the bits of %s are %s, and its price reads %R; find "
+               "who keeps a pointer to the slot of a released order. The arena creates no more orders",
+               slot, damage.field, bits, price);
   Py_DECREF(price);
   return nullptr;
 }
