@@ -415,6 +415,6 @@ def test_open_files_and_memory_are_given_back(path):
         site = logger.site("{}", max_per_second=1_000_000_000)
         for i in range(20_000):
             site(i)
-        assert open_files() == before + 1
+        assert open_files() <= before + 2  # Two for a moment, while one takes the place of the other.
     assert open_files() == before
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident < 32 * 1024
