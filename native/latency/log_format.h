@@ -16,7 +16,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <string_view>
 
 #include "latency/log_record.h"
@@ -295,59 +294,5 @@ inline void append_message(TextBuffer& out, const LogTemplate& message, LogRecor
   }
   out.append(message.tail);
 }
-
-// Formats times as 2026-01-02T03:04:05.123456789Z (UTC); the date and time to the second are made once a second.
-class TimestampFormat {
- public:
-  void append(TextBuffer& out, std::int64_t unix_ns) {
-    std::int64_t second = unix_ns / 1'000'000'000;
-    std::int64_t nanos = unix_ns % 1'000'000'000;
-    if (nanos < 0) {
-      nanos += 1'000'000'000;
-      --second;
-    }
-    if (second != second_) {
-      second_ = second;
-      make_prefix();
-    }
-    char* at = formatting::put(out.room(kSize), {prefix_, kPrefix});
-    put_digits(at, nanos, 9);
-    at[9] = 'Z';
-    out.added(kSize);
-  }
-
- private:
-  static constexpr std::size_t kPrefix = 20;
-  static constexpr std::size_t kSize = kPrefix + 10;
-
-  static void put_digits(char* out, std::int64_t value, int count) {
-    for (int i = count - 1; i >= 0; --i, value /= 10) out[i] = static_cast<char>('0' + value % 10);
-  }
-
-  // Proleptic Gregorian calendar, counted in days from 1 March 0000 so that the leap day is a year's last
-  // (H. Hinnant, "chrono-compatible low-level date algorithms").
-  void make_prefix() {
-    const std::int64_t days = (second_ >= 0 ? second_ : second_ - 86'399) / 86'400;
-    const std::int64_t of_day = second_ - days * 86'400;
-    const std::int64_t shifted = days + 719'468;
-    const std::int64_t era = (shifted >= 0 ? shifted : shifted - 146'096) / 146'097;
-    const std::int64_t day_of_era = shifted - era * 146'097;
-    const std::int64_t year_of_era =
-        (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
-    const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const std::int64_t month_from_march = (5 * day_of_year + 2) / 153;
-    const std::int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
-    std::memcpy(prefix_, "0000-00-00T00:00:00.", kPrefix);
-    put_digits(prefix_, year_of_era + era * 400 + (month <= 2), 4);
-    put_digits(prefix_ + 5, month, 2);
-    put_digits(prefix_ + 8, day_of_year - (153 * month_from_march + 2) / 5 + 1, 2);
-    put_digits(prefix_ + 11, of_day / 3600, 2);
-    put_digits(prefix_ + 14, of_day / 60 % 60, 2);
-    put_digits(prefix_ + 17, of_day % 60, 2);
-  }
-
-  std::int64_t second_ = std::numeric_limits<std::int64_t>::min();
-  char prefix_[kPrefix];
-};
 
 }  // namespace latencykit
