@@ -124,6 +124,7 @@ class LogRing {
   LogRing& operator=(const LogRing&) = delete;
 
   std::size_t size() const { return size_; }
+  const char* data() const { return data_; }
   bool overwrites() const { return scratch_ != nullptr; }
   std::size_t longest_record() const {
     return longest_record(size_, overwrites() ? Kind::kOverwriting : Kind::kBounded);
