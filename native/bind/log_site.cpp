@@ -69,6 +69,8 @@ PyObject* push(const LogSite* site, LogRing& ring, const Call& call) {
   Py_RETURN_NONE;
 }
 
+// `limited` for sites with a limit a second: the others do not even look.
+template <bool limited>
 PyObject* site_call(PyObject* self, PyObject* const* values, size_t flagged_count, PyObject* keywords) {
   const LogSite* site = as_site(self);
   const Py_ssize_t given = PyVectorcall_NARGS(flagged_count);
@@ -77,7 +79,10 @@ PyObject* site_call(PyObject* self, PyObject* const* values, size_t flagged_coun
       return refuse_call(site, given, keywords);
     }
   }
-  if (!site->enabled) Py_RETURN_NONE;
+  if (site->severity < site->logger->threshold) Py_RETURN_NONE;
+  if constexpr (limited) {
+    if (site->backend->is_open() && !site->limit->admit(log_ticks())) Py_RETURN_NONE;
+  }
   Call call;
   for (std::uint32_t i = 0; i < site->count; ++i) {
     if (to_argument(values[i], site->specs, i, &call) < 0) return nullptr;
@@ -91,6 +96,10 @@ PyObject* site_call(PyObject* self, PyObject* const* values, size_t flagged_coun
     return push(site, site->backend->ring_of_this_thread(), call);
   } catch (const std::bad_alloc&) {
     return PyErr_NoMemory();
+  } catch (const std::system_error& failed) {
+    // A thread's first call makes its ring, for which a crash-proof logger needs room on the disk.
+    raise_system_error(failed, rings_file::path_beside(site->backend->path()).c_str());
+    return nullptr;
   }
 }
 
@@ -111,6 +120,23 @@ PyObject* site_repr(PyObject* self) {
   return PyUnicode_FromFormat("<LogSite %R level=%U>", as_site(self)->message, as_site(self)->level);
 }
 
+PyObject* site_suppressed(PyObject* self, void*) {
+  const LogRateLimit* limit = as_site(self)->limit;
+  return PyLong_FromUnsignedLongLong(limit == nullptr ? 0 : limit->suppressed());
+}
+
+PyObject* site_max_per_second(PyObject* self, void*) {
+  const LogRateLimit* limit = as_site(self)->limit;
+  if (limit == nullptr) Py_RETURN_NONE;
+  return PyLong_FromUnsignedLongLong(limit->most());
+}
+
+PyGetSetDef site_properties[] = {
+    {"suppressed", site_suppressed, nullptr, "Calls that logged nothing because of max_per_second.", nullptr},
+    {"max_per_second", site_max_per_second, nullptr, "The most records a second, or None.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
 PyMemberDef site_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(LogSite, vectorcall), READONLY, nullptr},
     {"template", T_OBJECT_EX, offsetof(LogSite, message), READONLY, "The template, as given."},
@@ -124,6 +150,7 @@ PyType_Slot site_slots[] = {
     {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
     {Py_tp_repr, reinterpret_cast<void*>(site_repr)},
     {Py_tp_members, site_members},
+    {Py_tp_getset, site_properties},
     {0, nullptr},
 };
 
@@ -155,7 +182,7 @@ struct Release {
 
 }  // namespace
 
-PyObject* make_site(AsyncLogger* logger, PyObject* text, PyObject* level, bool enabled) {
+PyObject* make_site(AsyncLogger* logger, PyObject* text, PyObject* level, int severity, unsigned long long most) {
   Py_ssize_t size;
   const char* utf8 = PyUnicode_AsUTF8AndSize(text, &size);
   const char* label = utf8 == nullptr ? nullptr : PyUnicode_AsUTF8(level);
@@ -165,16 +192,18 @@ PyObject* make_site(AsyncLogger* logger, PyObject* text, PyObject* level, bool e
   const std::unique_ptr<LogSite, Release> owned(as_site(type->tp_alloc(type, 0)));
   LogSite* site = owned.get();
   if (site == nullptr) return nullptr;
-  site->vectorcall = site_call;
+  site->vectorcall = most == 0 ? site_call<false> : site_call<true>;
   site->backend = logger->backend.get();
   site->count = static_cast<std::uint32_t>(message.pieces.size());
-  site->enabled = enabled;
+  site->severity = severity;
   site->logger = as_logger(Py_NewRef(reinterpret_cast<PyObject*>(logger)));
   site->message = PyUnicode_FromObject(text);
   site->level = PyUnicode_FromObject(level);
   site->specs = specs_of(message);
   if (site->message == nullptr || site->level == nullptr || site->specs == nullptr) return nullptr;
-  if (enabled) site->number = site->backend->add_site({label, std::move(message)});
+  auto limit = most == 0 ? nullptr : std::make_unique<LogRateLimit>(most, log_ticks_in_a_second());
+  site->limit = limit.get();
+  site->number = site->backend->add_site({label, std::move(message), std::move(limit)});
   return Py_NewRef(reinterpret_cast<PyObject*>(site));
 }
 

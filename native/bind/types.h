@@ -22,6 +22,7 @@ struct ModuleState {
   PyObject* invalid_state;
   PyObject* capacity;
   PyObject* unsupported;
+  PyObject* data;
   PyTypeObject* histogram;
   PyTypeObject* operation;
   PyTypeObject* simulated_clock;
@@ -73,6 +74,7 @@ int add_allocations(PyObject* module);
 int add_probes(PyObject* module);
 int add_order_arena(PyObject* module);
 int add_logger(PyObject* module);
+int add_log_recovery(PyObject* module);
 int add_indicators(PyObject* module);
 int add_panic_detector(PyObject* module);
 

@@ -29,8 +29,8 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <string>
@@ -39,6 +39,7 @@
 
 #include "latency/log_file.h"
 #include "latency/log_lines.h"
+#include "latency/log_mapping.h"
 #include "latency/log_merge.h"
 #include "latency/log_process.h"
 #include "latency/log_rings.h"
@@ -52,17 +53,28 @@ class LogBackend final : private LogProcessMember {
   static constexpr std::size_t kTypicalRecordBytes = 64;
 
   struct Options {
-    std::string path;  // Only to name it in a message.
+    std::string path;  // To name it in a message, to rotate and to reopen it.
     std::size_t ring_bytes;
     std::chrono::nanoseconds flush_interval;
+    LogFormat format = LogFormat::kText;
+    LogRotation rotation = {};
+    LogRingKind ring_kind = LogRingKind::kBounded;
+    bool crash_proof = false;  // The rings lie in a file beside the log until close().
   };
 
   // Takes over the file descriptor and starts the thread. Throws std::system_error or std::bad_alloc.
   LogBackend(int fd, Options options)
       : options_(std::move(options)),
         process_(::getpid()),
-        rings_(options_.ring_bytes, &LogBackend::on_half_full, this),
-        file_(fd) {
+        // First: it owns the descriptor, whatever else fails.
+        file_(fd, options_.path, options_.rotation),
+        mapping_(make_mapping(options_)),
+        rings_(options_.ring_bytes, &LogBackend::on_half_full, this, options_.ring_kind, mapping_.get()) {
+    if (mapping_ != nullptr) {
+      file_.keep(mapping_.get());
+      lines_.clock().sample();
+      mapping_->publish_clock(lines_.clock());
+    }
     enlist();
     try {
       start_thread();
@@ -87,7 +99,14 @@ class LogBackend final : private LogProcessMember {
   std::size_t longest_record() const { return rings_.longest_record(); }
 
   // Registers a place that logs. Its number goes into every record.
-  std::uint32_t add_site(LogSiteFormat format) { return sites_.add(std::move(format)); }
+  // Throws std::bad_alloc, and std::system_error if the file of the rings has no room.
+  std::uint32_t add_site(LogSiteFormat format) {
+    if (mapping_ == nullptr) return sites_.add(std::move(format));
+    const std::string level = format.level, source = json::source_of(format.message);
+    const std::uint32_t number = sites_.add(std::move(format));
+    mapping_->add_site(number, level, source);
+    return number;
+  }
 
   // The calling thread's own ring. Throws std::bad_alloc.
   LogRing& ring_of_this_thread() { return rings_.of_this_thread(); }
@@ -102,12 +121,16 @@ class LogBackend final : private LogProcessMember {
     --waiting_for_room_;
   }
 
-  // Asks for everything pushed so far to be written, and with `to_device` to be on the device. Returns a
-  // ticket for wait().
-  std::uint64_t request(bool to_device) {
+  // What is asked for besides everything pushed so far being written: that it be on the device, or that the
+  // path be opened again after it.
+  enum class After { kNothing, kSync, kReopen };
+
+  // Asks for everything pushed so far to be written. Returns a ticket for wait().
+  std::uint64_t request(After after) {
     const std::lock_guard lock(mutex_);
     ++requested_;
-    if (to_device) sync_requested_ = requested_;
+    if (after == After::kSync) sync_requested_ = requested_;
+    if (after == After::kReopen) reopen_requested_ = requested_;
     wake_up_.notify_one();
     return requested_;
   }
@@ -138,25 +161,35 @@ class LogBackend final : private LogProcessMember {
     thread_.join();
     file_.close();
     rings_.clear();
+    if (mapping_ != nullptr) mapping_->discard();
   }
 
   LogFileError take_error() { return file_.take_error(); }
   std::uint64_t written() const { return file_.written(); }
   std::uint64_t lost() const { return file_.lost(); }
   std::uint64_t dropped() { return rings_.dropped(); }
+  std::uint64_t late() const { return merge_.late(); }
 
  private:
   enum class State : int { kOpen, kClosed, kForked };
   static constexpr auto kMemoryPause = std::chrono::milliseconds(1);
 
-  void on_fork() override { state_.store(State::kForked, std::memory_order_relaxed); }
+  static std::unique_ptr<LogMapping> make_mapping(const Options& options) {
+    if (!options.crash_proof) return nullptr;
+    return std::make_unique<LogMapping>(rings_file::path_beside(options.path), options.ring_kind,
+                                        static_cast<std::uint32_t>(options.format));
+  }
+
+  void on_fork() override {
+    state_.store(State::kForked, std::memory_order_relaxed);
+    if (mapping_ != nullptr) mapping_->leave_to_parent();
+  }
 
   void on_exit() override {
     close();
     const LogFileError error = take_error();
     if (error.number == 0) return;
-    std::fprintf(stderr, "latencykit: log file %s: %s; %llu lines were lost\n", path().c_str(),
-                 std::strerror(error.number), static_cast<unsigned long long>(error.lost_lines));
+    std::fprintf(stderr, "latencykit: log file %s: %s\n", path().c_str(), error.text().c_str());
   }
 
   static void on_half_full(void* self) { static_cast<LogBackend*>(self)->wake(); }
@@ -190,6 +223,7 @@ class LogBackend final : private LogProcessMember {
     std::uint64_t ticket;
     bool everything;
     bool sync;
+    bool reopen;
     bool stop;
   };
 
@@ -217,10 +251,22 @@ class LogBackend final : private LogProcessMember {
     } else {
       merge_.take(on_room);
     }
-    lines_.announce(merge_.as_of(), rings_.dropped());
+    announce(work.stop);
     file_.write_out();
+    if (mapping_ != nullptr) mapping_->publish_clock(lines_.clock());
+    if (file_.rotation_failure() != 0) {
+      announce(work.stop);
+      file_.write_out();
+    }
     if (work.sync) file_.sync();
+    if (work.reopen) file_.reopen();
     finish(work);
+  }
+
+  void announce(bool all) {
+    const std::uint64_t dropped = rings_.dropped();
+    lines_.announce(merge_.as_of(), dropped, all);
+    if (mapping_ != nullptr) mapping_->announced(dropped);
   }
 
   Work sleep() {
@@ -229,7 +275,11 @@ class LogBackend final : private LogProcessMember {
     wake_up_.wait_for(lock, options_.flush_interval, [&] { return wake_ || stop_ || requested_ > completed_; });
     asleep_.store(false, std::memory_order_relaxed);
     wake_ = false;
-    return {requested_, stop_ || requested_ > completed_, stop_ || sync_requested_ > completed_, stop_};
+    return {.ticket = requested_,
+            .everything = stop_ || requested_ > completed_,
+            .sync = stop_ || sync_requested_ > completed_,
+            .reopen = reopen_requested_ > completed_,
+            .stop = stop_};
   }
 
   void finish(const Work& work) {
@@ -254,13 +304,14 @@ class LogBackend final : private LogProcessMember {
   // Shared by all threads under mutex_.
   std::mutex mutex_;
   std::condition_variable wake_up_, room_made_, done_;
-  std::uint64_t requested_ = 0, sync_requested_ = 0, completed_ = 0;
+  std::uint64_t requested_ = 0, sync_requested_ = 0, reopen_requested_ = 0, completed_ = 0;
   int waiting_for_room_ = 0;
   bool wake_ = false, stop_ = false;
 
+  LogFile file_;
+  std::unique_ptr<LogMapping> mapping_;  // Of a crash-proof logger.
   LogRings rings_;
   LogSites sites_;
-  LogFile file_;
   LogLines lines_{file_, sites_};          // The backend thread's own,
   LogMerge merge_{rings_, lines_, file_};  // and this too.
 

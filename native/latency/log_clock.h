@@ -54,6 +54,12 @@ struct WallClockState {
   double ns_per_tick;  // 0 if only one pair was ever taken.
 };
 
+// Ticks of a second. The first call may calibrate the process's clock, which takes 10 ms.
+inline std::uint64_t log_ticks_in_a_second() {
+  if (!log_ticks_are_tsc.load(std::memory_order_relaxed)) return 1'000'000'000;
+  return static_cast<std::uint64_t>(1e9 / TscClock::instance().ns_per_tick());
+}
+
 class WallClock {
  public:
   // After choose_log_clock().
@@ -67,9 +73,7 @@ class WallClock {
         offset_(state.offset_ns),
         ns_per_tick_(state.ns_per_tick),
         last_mono_ns_(state.last_mono_ns) {}
-  WallClockState state() const {
-    return {latest_.ticks, latest_.mono_ns, offset_, last_mono_ns_, ns_per_tick_};
-  }
+  WallClockState state() const { return {latest_.ticks, latest_.mono_ns, offset_, last_mono_ns_, ns_per_tick_}; }
 
   // Takes a new pair; to be called before a batch is converted.
   void sample() {

@@ -11,7 +11,7 @@
 // Throws std::system_error with the system's reason, std::bad_alloc.
 //
 // Threads: add_ring() and add_site() may be called from any; the rest belongs to the backend. Ownership: the file
-// and its mappings; rings made over it must be gone before it, and remove() deletes the file.
+// and its mappings; rings made over it must be gone before it. The file goes with it.
 #pragma once
 
 #include <fcntl.h>
@@ -27,12 +27,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "latency/log_clock.h"
@@ -75,23 +77,24 @@ inline std::uint64_t start_of(std::uint32_t process) {
 class LogMapping final : public LogJournal {
  public:
   // Makes the file, which must not exist. `line_format` is kept for the recovery.
-  LogMapping(std::string path, LogRingKind kind, std::uint32_t line_format) : path_(std::move(path)), kind_(kind) {
+  LogMapping(const std::string& path, LogRingKind kind, std::uint32_t line_format)
+      : path_(std::filesystem::absolute(path).string()), kind_(kind) {
     fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd_ < 0) fail();
     try {
-      if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) fail();
+      // Whoever got the lock first found an empty file, and may have deleted it.
+      if (::flock(fd_, LOCK_EX | LOCK_NB) != 0 || !is_there()) fail(EBUSY);
       char* const page = add_bytes(rings_file::kPage);
       state_ = new (page + rings_file::kStateAt) rings_file::RingsFileState{};
       text_ = add_segment(rings_file::SegmentKind::kText, kTextBytes);
       add_sites_segment(kSitesBytes);
       write_header(page, line_format);
     } catch (...) {
-      remove();
-      unmap();
+      discard();
       throw;
     }
   }
-  ~LogMapping() { unmap(); }
+  ~LogMapping() { discard(); }
   LogMapping(const LogMapping&) = delete;
   LogMapping& operator=(const LogMapping&) = delete;
 
@@ -162,7 +165,7 @@ class LogMapping final : public LogJournal {
 
   void appending(int fd, std::size_t done) noexcept override {
     if (!pending_) return;
-    struct stat log {};
+    struct stat log{};
     ::fstat(fd, &log);
     state_->batches[number_ % 2] = batch_of(log, done);
     state_->intent.store(number_, std::memory_order_release);
@@ -181,12 +184,28 @@ class LogMapping final : public LogJournal {
   }
 
   // In a forked child: gives up the share in the lock, which would outlive the parent. A system call, no more.
-  void leave_to_parent() { ::close(fd_); }
+  void leave_to_parent() {
+    const int fd = std::exchange(fd_, -1);
+    if (fd >= 0) ::close(fd);
+  }
 
-  // Deletes the file: everything in it is in the log.
-  void remove() { ::unlink(path_.c_str()); }
+  // Deletes the file and gives everything back: all that it held is in the log, and its rings are gone.
+  void discard() {
+    if (fd_ < 0) return;
+    if (is_there()) ::unlink(path_.c_str());
+    for (const Segment& segment : mapped_) ::munmap(segment.at, segment.bytes);
+    mapped_.clear();
+    leave_to_parent();
+  }
 
  private:
+  // Whether the path still leads to this file.
+  bool is_there() const {
+    struct stat ours, found;
+    return ::fstat(fd_, &ours) == 0 && ::lstat(path_.c_str(), &found) == 0 && ours.st_dev == found.st_dev &&
+           ours.st_ino == found.st_ino;
+  }
+
   static constexpr std::size_t kTextBytes = std::size_t{1} << 20;
   static constexpr std::size_t kSitesBytes = std::size_t{64} << 10;
 
@@ -218,8 +237,7 @@ class LogMapping final : public LogJournal {
       fail(error);
     }
     mapped_.reserve(mapped_.size() + 1);
-    void* const at =
-        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(file_bytes_));
+    void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(file_bytes_));
     if (at == MAP_FAILED) fail();
     mapped_.push_back({static_cast<char*>(at), file_bytes_, bytes});
     file_bytes_ += bytes;
@@ -279,8 +297,8 @@ class LogMapping final : public LogJournal {
     bool moved = false;
     for (const Kept& kept : rings_) {
       rings_file::Mark* const marks = kept.segment->marks;
-      const std::size_t latest = marks[1].batch.load(std::memory_order_relaxed) >
-                                 marks[0].batch.load(std::memory_order_relaxed);
+      const std::size_t latest =
+          marks[1].batch.load(std::memory_order_relaxed) > marks[0].batch.load(std::memory_order_relaxed);
       if (marks[latest].position == kept.ring->position()) continue;
       rings_file::Mark& mark = marks[1 - latest];
       mark.position = kept.ring->position();
@@ -313,13 +331,6 @@ class LogMapping final : public LogJournal {
     }
     std::memcpy(text_.at + rings_file::kPage, text.data(), text.size());
     return true;
-  }
-
-  void unmap() {
-    for (const Segment& segment : mapped_) ::munmap(segment.at, segment.bytes);
-    mapped_.clear();
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
   }
 
   const std::string path_;

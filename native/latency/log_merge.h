@@ -5,11 +5,13 @@
 //   * That is exact if producers take turns from reading the clock to commit(), and a turn changes hands more
 //     slowly than the processor moves a read of the clock about (tens of nanoseconds), as under the GIL: only
 //     records older than a moment before the look at the rings are taken. Without turns, a producer that is
-//     interrupted exactly there for longer than kGraceNs may be overtaken by another thread's record.
+//     interrupted exactly there for longer than kGraceNs may be overtaken by another thread's record: it comes out
+//     at once, with the time of the line before it, and late() counts it.
 // One thread, the backend, owns it.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <utility>
@@ -34,6 +36,9 @@ class LogMerge {
 
   // Everything stamped up to here has been taken.
   std::uint64_t as_of() const { return as_of_; }
+
+  // Any thread: records taken after a younger one of another thread. None, if producers take turns.
+  std::uint64_t late() const { return late_.load(std::memory_order_relaxed); }
 
   // Takes every visible record that is old enough, in order of time. Calls `on_room` when a full batch has
   // been written and its room in the rings is free. Throws std::bad_alloc.
@@ -89,7 +94,7 @@ class LogMerge {
         }
       }
       if (oldest == nullptr || oldest_ticks > until) break;
-      take_run(oldest->ring, std::min(until, next_ticks), on_room);
+      take_run(*oldest, std::min(until, next_ticks), on_room);
     }
     rings_.recycle_ended([this](const Ring* gone) {
       std::erase_if(targets_, [gone](const auto& target) { return target.first == gone; });
@@ -98,13 +103,17 @@ class LogMerge {
 
   // Takes records of one ring for as long as no other ring's is older.
   template <typename F>
-  void take_run(LogRing& ring, std::uint64_t until, F on_room) {
+  void take_run(Ring& taken, std::uint64_t until, F on_room) {
+    LogRing& ring = taken.ring;
     for (const char* record = ring.front(); record != nullptr; record = ring.front()) {
       const LogRecordHeader header = header_of(record);
       if (header.ticks > until) return;
-      lines_.write(header, record);
+      if (header.ticks < youngest_) [[unlikely]]
+        late_.fetch_add(1, std::memory_order_relaxed);
+      youngest_ = std::max(youngest_, header.ticks);
+      lines_.write(header, record, taken.thread);
       ring.pop();
-      if (file_.batch_is_full()) {
+      if (file_.batch_is_full() || (ring.holds() && ring.held() > ring.size() / 4)) {
         file_.write_out();
         on_room();
       }
@@ -116,6 +125,8 @@ class LogMerge {
   LogFile& file_;
   std::vector<std::pair<const Ring*, std::uint64_t>> targets_;
   std::uint64_t as_of_ = 0;
+  std::uint64_t youngest_ = 0;  // The ticks of the youngest record taken.
+  std::atomic<std::uint64_t> late_{0};
 };
 
 }  // namespace latencykit

@@ -129,24 +129,26 @@ class LogRecovery {
   std::uint64_t dropped() const { return dropped_; }
   // Lines of the batch that was being written, of which the log has some, and the bytes that it has of the first
   // of them.
-  std::uint64_t rest_lines() const {
-    return static_cast<std::uint64_t>(std::count(rest_.begin(), rest_.end(), '\n'));
-  }
+  std::uint64_t rest_lines() const { return static_cast<std::uint64_t>(std::count(rest_.begin(), rest_.end(), '\n')); }
   std::size_t torn_bytes() const { return torn_; }
   // Whether some lines may come a second time, because the log is not as its logger left it.
   bool inexact() const { return inexact_; }
 
-  // For a journal: the number of the batch that was the last, where a ring's segment lies and how far it is read.
-  std::uint64_t last_batch() const { return last_batch_; }
+  // For a journal: the batch as of which the marks were taken, the last number that was used for one, how many
+  // dropped records lines speak of, and of each ring where its segment lies, how far it is read, what it missed.
+  std::uint64_t last_batch() const { return last_batch_target(); }
+  std::uint64_t last_number() const { return intent_; }
   std::uint64_t announced() const { return announced_; }
   template <typename F>
   void each_ring(F f) const {
-    for (const Ring& ring : rings_) f(ring.at, ring.live ? ring.reader.position() : ring.reader.end_position());
+    for (const Ring& ring : rings_) {
+      f(ring.at, ring.live ? ring.reader.position() : ring.reader.end_position(), ring.missing);
+    }
   }
 
   // Writes the lines to `out`. With `continuing`, to the log itself, where a line that is there in part is
-  // completed; else that line is written whole.
-  void write(LogFile& out, bool continuing) {
+  // completed; else that line is written whole. With `telling`, a line says at the end what was recovered.
+  void write(LogFile& out, bool continuing, bool telling = false) {
     LogLines lines(out, sites_, static_cast<LogFormat>(header_.line_format != 0));
     lines.clock() = WallClock(clock_);
     write_rest(out, continuing && torn_in_log_);
@@ -154,7 +156,7 @@ class LogRecovery {
     const bool overwriting = kind_ == LogRingKind::kOverwriting;
     std::priority_queue<Next, std::vector<Next>, std::greater<>> order;
     for (std::size_t i = 0; i < rings_.size(); ++i) advance(i, lines, order);
-    if (overwriting && dropped_ != 0) lines.announce(order.empty() ? clock_.ticks : order.top().first, dropped_);
+    if (overwriting) announce(lines, order.empty() ? clock_.ticks : order.top().first);
     std::uint64_t last = clock_.ticks;
     while (!order.empty()) {
       const std::size_t i = order.top().second;
@@ -164,7 +166,8 @@ class LogRecovery {
       advance(i, lines, order);
       if (out.batch_is_full()) out.write_out();
     }
-    if (!overwriting && dropped_ != 0) lines.announce(last, dropped_);
+    if (!overwriting) announce(lines, last);
+    if (telling) lines.recovered(last, records_ + rest_lines(), header_.process);
     out.write_out();
   }
 
@@ -183,7 +186,8 @@ class LogRecovery {
                             std::to_string(kPage)};
     }
     if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0) {
-      throw RecoveryRefused{"is not a file of a logger's rings; give the log, or the file beside it that ends in .rings"};
+      throw RecoveryRefused{
+          "is not a file of a logger's rings; give the log, or the file beside it that ends in .rings"};
     }
     if (header.byte_order != kByteOrder) {
       throw RecoveryRefused{"was written by a machine of another byte order; recover it there"};
@@ -194,7 +198,7 @@ class LogRecovery {
     }
     if (header.checksum != checksum_of(header)) damage_.push_back("its header is damaged");
     kind_ = header.ring_kind == static_cast<std::uint32_t>(LogRingKind::kOverwriting) ? LogRingKind::kOverwriting
-                                                                                       : LogRingKind::kBounded;
+                                                                                      : LogRingKind::kBounded;
     return header;
   }
 
@@ -212,13 +216,16 @@ class LogRecovery {
     batch_ = page.load<Batch>(kStateAt + offsetof(RingsFileState, batches) + intent_ % 2 * sizeof(Batch));
     announced_ = batch_.announced;
     const auto number = state(offsetof(RingsFileState, clock_number), std::uint64_t{});
-    clock_ = page.load<WallClockState>(kStateAt + offsetof(RingsFileState, clocks) + number % 2 * sizeof(WallClockState));
+    clock_ =
+        page.load<WallClockState>(kStateAt + offsetof(RingsFileState, clocks) + number % 2 * sizeof(WallClockState));
     check_clock();
   }
 
   // Uses the time since, if this is still the same boot: between two readings nothing has to be guessed.
   void check_clock() {
-    const auto within = [](std::int64_t value) { return value > -(std::int64_t{1} << 61) && value < std::int64_t{1} << 61; };
+    const auto within = [](std::int64_t value) {
+      return value > -(std::int64_t{1} << 61) && value < std::int64_t{1} << 61;
+    };
     const bool plausible = within(clock_.mono_ns) && within(clock_.offset_ns) && within(clock_.last_mono_ns) &&
                            clock_.ns_per_tick >= 0 && clock_.ns_per_tick < 1e6;
     if (!plausible) {
@@ -302,8 +309,8 @@ class LogRecovery {
 
   void add_site(const rings_file::SiteEntry& entry, std::string_view text) {
     const std::uint64_t most = file_.bytes() / sizeof(rings_file::SiteEntry);
-    if (entry.number >= most) return damage_.push_back("a log site has the impossible number " +
-                                                       std::to_string(entry.number));
+    if (entry.number >= most)
+      return damage_.push_back("a log site has the impossible number " + std::to_string(entry.number));
     if (entry.number >= arguments_.size()) arguments_.resize(entry.number + 1, -1);
     try {
       LogSiteFormat site{std::string(text.substr(0, entry.level_bytes)),
@@ -370,9 +377,7 @@ class LogRecovery {
     using rings_file::RingSegment;
     Mark marks[2];
     for (int i = 0; i < 2; ++i) marks[i] = load_mark(page, i);
-    const bool second = marks[1].batch <= last_batch_target() &&
-                        (marks[1].batch > marks[0].batch || marks[0].batch > last_batch_target());
-    return marks[second];
+    return marks[rings_file::counting_slot(marks[0].batch, marks[1].batch, last_batch_target())];
   }
   static Mark load_mark(const rings_file::Page& page, int slot) {
     using rings_file::RingSegment;
@@ -394,7 +399,6 @@ class LogRecovery {
   std::uint64_t last_batch_target() const { return interrupted() && !text_is_here() ? committed_ : intent_; }
 
   void read_rest(const std::string& log_path) {
-    last_batch_ = intent_;
     if (!interrupted()) return;
     if (!text_is_here()) {
       inexact_ = true;
@@ -455,6 +459,11 @@ class LogRecovery {
     out.write_out();
   }
 
+  void announce(LogLines& lines, std::uint64_t as_of) {
+    if (dropped_ != 0) lines.announce(as_of, dropped_, true);
+    announced_ = std::max(announced_, total_missing_);
+  }
+
   void count_missing() { dropped_ = total_missing_ > announced_ ? total_missing_ - announced_ : 0; }
 
   auto rules() {
@@ -479,7 +488,7 @@ class LogRecovery {
   void write_record(const Ring& ring, LogLines& lines) {
     LogRecordHeader header = header_of(ring.reader.record());
     header.site = known_[header.site];
-    lines.write(header, ring.reader.record());
+    lines.write(header, ring.reader.record(), ring.thread);
     ++records_;
   }
 
@@ -490,13 +499,13 @@ class LogRecovery {
   std::vector<std::string> damage_;
   LogRingKind kind_ = LogRingKind::kBounded;
   const rings_file::RingsFileHeader header_;
-  std::uint64_t intent_ = 0, committed_ = 0, last_batch_ = 0, announced_ = 0;
+  std::uint64_t intent_ = 0, committed_ = 0, announced_ = 0;
   rings_file::Batch batch_{};
   WallClockState clock_{};
   std::uint64_t latest_ticks_ = ~std::uint64_t{0};
   LogSites sites_;
-  std::vector<int> arguments_;         // Of each site's number in the file; -1 where there is none.
-  std::vector<std::uint32_t> known_;   // Its number in sites_.
+  std::vector<int> arguments_;        // Of each site's number in the file; -1 where there is none.
+  std::vector<std::uint32_t> known_;  // Its number in sites_.
   std::vector<Ring> rings_;
   std::string rest_;  // What the log has not got of the interrupted batch, from the beginning of a line.
   std::size_t torn_ = 0;

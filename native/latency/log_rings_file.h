@@ -90,6 +90,11 @@ struct Mark {
   std::uint64_t skipped = 0;  // and how many before it were given up.
 };
 
+// Which of a ring's two marks counts as of batch `last`: the younger of those that are not beyond it.
+constexpr int counting_slot(std::uint64_t first, std::uint64_t second, std::uint64_t last) {
+  return second <= last && (second > first || first > last) ? 1 : 0;
+}
+
 struct RingSegment {
   SegmentHeader header;
   std::atomic<std::uint64_t> thread{0};  // The kernel's number of the thread whose records are not marked yet.

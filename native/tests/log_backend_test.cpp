@@ -42,7 +42,7 @@ class TemporaryFile {
 
 LogBackend::Options options(const std::string& path, std::size_t ring_bytes = 1 << 16,
                             nanoseconds interval = milliseconds(1)) {
-  return {path, ring_bytes, interval};
+  return {.path = path, .ring_bytes = ring_bytes, .flush_interval = interval};
 }
 
 LogArgument integer(std::int64_t value) {
@@ -70,7 +70,8 @@ void log(LogBackend& backend, std::uint32_t site, std::int64_t a, std::int64_t b
 }
 
 void await(LogBackend& backend, bool to_device) {
-  const std::uint64_t ticket = backend.request(to_device);
+  using After = LogBackend::After;
+  const std::uint64_t ticket = backend.request(to_device ? After::kSync : After::kNothing);
   while (!backend.wait(ticket, seconds(1))) {
   }
 }
