@@ -194,7 +194,7 @@ PyObject* to_python(ModuleState* state, const Request& request, const Report& re
     return nullptr;
   }
   if (report.refused) {
-    PyErr_Format(state->data, "'%s' %s", request.rings, report.refused->c_str());
+    PyErr_Format(state->data_error, "'%s' %s", request.rings, report.refused->c_str());
     return nullptr;
   }
   PyObject* damage = names_of(report.damage);

@@ -22,7 +22,6 @@ struct ModuleState {
   PyObject* invalid_state;
   PyObject* capacity;
   PyObject* unsupported;
-  PyObject* data;
   PyObject* data_error;
   PyTypeObject* histogram;
   PyTypeObject* operation;
