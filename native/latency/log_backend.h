@@ -72,8 +72,11 @@ class LogBackend final : private LogProcessMember {
         rings_(options_.ring_bytes, &LogBackend::on_half_full, this, options_.ring_kind, mapping_.get()) {
     if (mapping_ != nullptr) {
       file_.keep(mapping_.get());
-      lines_.clock().sample();
-      mapping_->publish_clock(lines_.clock());
+      // Until the thread has taken a second pair of readings, a line through the process's own calibration.
+      WallClockState clock = lines_.clock().state();
+      clock.ns_per_tick = 1e9 / static_cast<double>(log_ticks_in_a_second());
+      mapping_->publish_clock(clock);
+      mapping_->keep(&lines_.clock());
     }
     enlist();
     try {
@@ -253,7 +256,7 @@ class LogBackend final : private LogProcessMember {
     }
     announce(work.stop);
     file_.write_out();
-    if (mapping_ != nullptr) mapping_->publish_clock(lines_.clock());
+    if (mapping_ != nullptr) mapping_->publish_clock(lines_.clock().state());
     if (file_.rotation_failure() != 0) {
       announce(work.stop);
       file_.write_out();

@@ -144,11 +144,14 @@ class LogMapping final : public LogJournal {
   }
 
   // How the backend turns ticks into times from now on.
-  void publish_clock(const WallClock& clock) {
+  void publish_clock(const WallClockState& clock) {
     const std::uint64_t next = state_->clock_number.load(std::memory_order_relaxed) + 1;
-    state_->clocks[next % 2] = clock.state();
+    state_->clocks[next % 2] = clock;
     state_->clock_number.store(next, std::memory_order_release);
   }
+
+  // From now on the clock goes with every batch too: no recovered line may be older than one that was written.
+  void keep(const WallClock* clock) { clock_ = clock; }
 
   // How many dropped records the lines speak of that come with the next batch or came before.
   void announced(std::uint64_t dropped) { announced_ = dropped; }
@@ -158,6 +161,7 @@ class LogMapping final : public LogJournal {
     number_ = state_->committed.load(std::memory_order_relaxed) + 1;
     pending_ = mark_rings(number_) || !text.empty();
     if (!pending_) return;
+    if (clock_ != nullptr) publish_clock(clock_->state());
     text_is_here_ = keep_text(text);
     length_ = text.size();
     state_->batches[number_ % 2] = batch_of({}, 0);
@@ -345,6 +349,7 @@ class LogMapping final : public LogJournal {
   Segment text_{};
   rings_file::RingsFileState* state_ = nullptr;
   std::uint64_t announced_ = 0;
+  const WallClock* clock_ = nullptr;
 
   // Of the batch between begin() and end().
   bool pending_ = false;

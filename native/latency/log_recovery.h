@@ -221,28 +221,22 @@ class LogRecovery {
     check_clock();
   }
 
-  // Uses the time since, if this is still the same boot: between two readings nothing has to be guessed.
   void check_clock() {
     const auto within = [](std::int64_t value) {
       return value > -(std::int64_t{1} << 61) && value < std::int64_t{1} << 61;
     };
     const bool plausible = within(clock_.mono_ns) && within(clock_.offset_ns) && within(clock_.last_mono_ns) &&
-                           clock_.ns_per_tick >= 0 && clock_.ns_per_tick < 1e6;
+                           clock_.ns_per_tick > 0 && clock_.ns_per_tick < 1e6;
     if (!plausible) {
       damage_.push_back("its clock is damaged; times are not to be trusted");
       clock_ = {};
     }
-    const bool tsc = header_.ticks_are_tsc != 0;
+    // In the same boot no record can be from later than now.
     char boot[sizeof header_.boot] = {};
     const std::string id = rings_file::boot_id();
     std::memcpy(boot, id.data(), std::min(id.size(), sizeof boot - 1));
     if (id.empty() || std::memcmp(boot, header_.boot, sizeof boot) != 0) return;
-    const std::uint64_t ticks = tsc ? TscTicks::read() : MonotonicTicks::read();
-    const std::int64_t mono = clock_ns(CLOCK_MONOTONIC);
-    latest_ticks_ = ticks;
-    if (plausible && ticks > clock_.ticks && mono - clock_.mono_ns > 1'000'000) {
-      clock_.ns_per_tick = static_cast<double>(mono - clock_.mono_ns) / static_cast<double>(ticks - clock_.ticks);
-    }
+    latest_ticks_ = header_.ticks_are_tsc != 0 ? TscTicks::read() : MonotonicTicks::read();
   }
 
   bool possible(std::uint64_t ticks) const {

@@ -63,32 +63,61 @@ struct LogRecordHeader {
 };
 static_assert(sizeof(LogRecordHeader) == 16);
 
+// Where a ring gets its words from: the hardware's, or those of a checker (native/tests/model_memory.h), under
+// which the same code runs in every order that the memory model allows.
+struct HardwareWords {
+  using Word = std::atomic<std::uint64_t>;
+  static constexpr std::size_t kLeastBytes = 4096;
+
+  static std::uint64_t load(const Word& word, std::memory_order order) { return word.load(order); }
+  static void store(Word& word, std::uint64_t value, std::memory_order order) { word.store(value, order); }
+
+  // Words among the ring's bytes: of a bounded ring as plain memory, of an overwriting one as atomic words.
+  static std::uint64_t read(const char* at) {
+    std::uint64_t value;
+    std::memcpy(&value, at, sizeof value);
+    return value;
+  }
+  static void write(char* at, std::uint64_t value) { std::memcpy(at, &value, sizeof value); }
+  static std::uint64_t load_at(const char* at, std::memory_order order) {
+    return std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(const_cast<char*>(at))).load(order);
+  }
+  static void store_at(char* at, std::uint64_t value, std::memory_order order) {
+    std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(at)).store(value, order);
+  }
+};
+
 enum class LogRingKind : std::uint32_t { kBounded = 1, kOverwriting = 2 };
 
 // The words that tell where a ring stands, apart from the ring so that they can lie in a file.
-struct LogRingControl {
-  alignas(64) std::atomic<std::uint64_t> published{0};    // Producer: the position after the last whole record.
-  std::atomic<std::uint64_t> dropped{0};                  // Producer: records refused by a bounded ring.
-  alignas(64) std::atomic<std::uint64_t> tail{0};         // Consumer: up to here the room is free again.
-  alignas(64) std::atomic<std::uint64_t> overwritten{0};  // Producer: before this, bytes may have changed.
-  std::atomic<std::uint64_t> first_intact{0};             // Producer: the number of the record that lies there.
+template <typename Words>
+struct BasicLogRingControl {
+  alignas(64) typename Words::Word published{0};    // Producer: the position after the last whole record.
+  typename Words::Word dropped{0};                  // Producer: records refused by a bounded ring.
+  alignas(64) typename Words::Word tail{0};         // Consumer: up to here the room is free again.
+  alignas(64) typename Words::Word overwritten{0};  // Producer: before this, bytes may have changed.
+  typename Words::Word first_intact{0};             // Producer: the number of the record that lies there.
 };
+using LogRingControl = BasicLogRingControl<HardwareWords>;
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 // Memory for a ring: `bytes` is a power of two within the ring's bounds, all of it zero.
-struct LogRingMemory {
-  LogRingControl* control;
+template <typename Words>
+struct BasicLogRingMemory {
+  BasicLogRingControl<Words>* control;
   char* data;
   std::size_t bytes;
 };
+using LogRingMemory = BasicLogRingMemory<HardwareWords>;
 
-class LogRing {
+template <typename Words>
+class BasicLogRing {
  public:
   using Hook = void (*)(void*);
   using Kind = LogRingKind;
   static constexpr std::uint32_t kFiller = ~std::uint32_t{0};  // A site number that stands for "skip this".
   static constexpr std::size_t kNumberBytes = 8;               // Behind each record of an overwriting ring.
-  static constexpr std::size_t kLeastBytes = 4096;
+  static constexpr std::size_t kLeastBytes = Words::kLeastBytes;
   static constexpr std::size_t kGreatestBytes = std::size_t{1} << 31;  // Sizes of records are 32 bits wide.
 
   // The next power of two, within the bounds above.
@@ -101,7 +130,8 @@ class LogRing {
   }
 
   // `bytes` is rounded as above. Throws std::bad_alloc.
-  explicit LogRing(std::size_t bytes, Hook on_half_full = nullptr, void* context = nullptr, Kind kind = Kind::kBounded)
+  explicit BasicLogRing(std::size_t bytes, Hook on_half_full = nullptr, void* context = nullptr,
+                        Kind kind = Kind::kBounded)
       : size_(rounded(bytes)), hook_(on_half_full), context_(context), control_(&own_) {
     prepare(kind);
     data_ = static_cast<char*>(::operator new(size_, alignment()));
@@ -111,7 +141,7 @@ class LogRing {
     std::memset(data_, 0, size_);
   }
   // Over memory that outlives the ring; the consumer holds what it has read until release().
-  LogRing(const LogRingMemory& memory, Hook on_half_full, void* context, Kind kind)
+  BasicLogRing(const BasicLogRingMemory<Words>& memory, Hook on_half_full, void* context, Kind kind)
       : data_(memory.data),
         size_(memory.bytes),
         hook_(on_half_full),
@@ -120,8 +150,8 @@ class LogRing {
         holds_(true) {
     prepare(kind);
   }
-  LogRing(const LogRing&) = delete;
-  LogRing& operator=(const LogRing&) = delete;
+  BasicLogRing(const BasicLogRing&) = delete;
+  BasicLogRing& operator=(const BasicLogRing&) = delete;
 
   std::size_t size() const { return size_; }
   const char* data() const { return data_; }
@@ -142,8 +172,7 @@ class LogRing {
     }
     if (filler != 0) [[unlikely]] {
       // Only size and site: at the very end there may be no more than these 8 bytes.
-      const std::uint32_t skip[2] = {static_cast<std::uint32_t>(filler), kFiller};
-      std::memcpy(data_ + offset, skip, sizeof skip);
+      Words::write(data_ + offset, first_word(filler, kFiller));
       head_ += filler;
       return data_;
     }
@@ -155,30 +184,30 @@ class LogRing {
     if (overwrites()) [[unlikely]]
       return commit_over(bytes);
     head_ += bytes;
-    control_->published.store(head_, std::memory_order_release);
+    Words::store(control_->published, head_, std::memory_order_release);
   }
 
   // Producer: whether reserve(bytes) would succeed now.
   bool has_room(std::size_t bytes) const {
     const std::size_t to_end = size_ - (head_ & (size_ - 1));
     const std::size_t need = bytes <= to_end ? bytes : to_end + bytes;
-    return overwrites() || head_ + need - control_->tail.load(std::memory_order_acquire) <= size_;
+    return overwrites() || head_ + need - Words::load(control_->tail, std::memory_order_acquire) <= size_;
   }
 
   // Producer: counts a record that was given up because the ring was full.
   void count_dropped() {
-    std::atomic<std::uint64_t>& dropped = control_->dropped;
-    dropped.store(dropped.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    const std::uint64_t before = Words::load(control_->dropped, std::memory_order_relaxed);
+    Words::store(control_->dropped, before + 1, std::memory_order_relaxed);
   }
 
   // Any thread: records given up since the ring was made, overwritten ones included.
   std::uint64_t dropped() const {
-    if (!overwrites()) return control_->dropped.load(std::memory_order_relaxed);
+    if (!overwrites()) return Words::load(control_->dropped, std::memory_order_relaxed);
     while (true) {
       const std::uint64_t before = takes_.load(std::memory_order_acquire);
       const std::uint64_t next = next_number_.load(std::memory_order_acquire);
       const std::uint64_t skipped = skipped_.load(std::memory_order_acquire);
-      const std::uint64_t intact = control_->first_intact.load(std::memory_order_acquire);
+      const std::uint64_t intact = Words::load(control_->first_intact, std::memory_order_acquire);
       // Odd, or not what it was: the consumer is just counting.
       if (before % 2 != 0 || takes_.load(std::memory_order_relaxed) != before) continue;
       return skipped + (intact > next ? intact - next : 0);
@@ -186,7 +215,7 @@ class LogRing {
   }
 
   // Any thread: the position after the last record made visible.
-  std::uint64_t published() const { return control_->published.load(std::memory_order_acquire); }
+  std::uint64_t published() const { return Words::load(control_->published, std::memory_order_acquire); }
 
   // Consumer: looks how far the producer has come; front() shows records up to there and no further.
   void refresh() { seen_ = published(); }
@@ -200,26 +229,24 @@ class LogRing {
     if (overwrites()) return front_copied();
     while (read_ != seen_) {
       const char* record = data_ + (read_ & (size_ - 1));
-      LogRecordHeader header;
-      std::memcpy(&header, record, 8);
-      if (header.site != kFiller) return record;
-      advance(header.size);
+      const std::uint64_t first = Words::read(record);
+      if (site_of(first) != kFiller) return record;
+      advance(size_of(first));
     }
     return nullptr;
   }
 
   // Consumer: gives the room of the record that front() returned back to the producer.
   void pop() {
-    std::uint32_t size = in_hand_;
-    if (!overwrites()) std::memcpy(&size, data_ + (read_ & (size_ - 1)), sizeof size);
+    const std::uint32_t size = overwrites() ? in_hand_ : size_of(Words::read(at(read_)));
     in_hand_ = 0;
     advance(size);
   }
 
   // Consumer of a ring over foreign memory: gives back the room of all that was popped. held() are the bytes
   // that wait for it.
-  void release() { control_->tail.store(read_, std::memory_order_release); }
-  std::uint64_t held() const { return read_ - control_->tail.load(std::memory_order_relaxed); }
+  void release() { Words::store(control_->tail, read_, std::memory_order_release); }
+  std::uint64_t held() const { return read_ - Words::load(control_->tail, std::memory_order_relaxed); }
   bool holds() const { return holds_; }
 
   // Consumer of an overwriting ring: the number of the next record, and how many before it were missed.
@@ -250,7 +277,7 @@ class LogRing {
 
   // Off the hot path: asks the consumer's line how much room there is, and rings once past the half.
   bool look_again(std::size_t need) {
-    const std::uint64_t tail = control_->tail.load(std::memory_order_acquire);
+    const std::uint64_t tail = Words::load(control_->tail, std::memory_order_acquire);
     const std::uint64_t used = head_ + need - tail;
     const bool past_half = used > size_ / 2;
     limit_ = tail + (past_half ? size_ : size_ / 2);
@@ -266,9 +293,9 @@ class LogRing {
 
   // --- overwriting -----------------------------------------------------------------------------------------
 
-  std::atomic_ref<std::uint64_t> word_at(std::uint64_t position) const {
-    return std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(data_ + (position & (size_ - 1))));
-  }
+  char* at(std::uint64_t position) const { return data_ + (position & (size_ - 1)); }
+  static constexpr std::uint32_t size_of(std::uint64_t first) { return static_cast<std::uint32_t>(first); }
+  static constexpr std::uint32_t site_of(std::uint64_t first) { return static_cast<std::uint32_t>(first >> 32); }
   static constexpr std::uint64_t first_word(std::uint64_t size, std::uint32_t site) {
     return std::uint64_t{site} << 32 | size;  // Checked below against LogRecordHeader's layout.
   }
@@ -280,26 +307,26 @@ class LogRing {
     const std::size_t filler = framed <= to_end ? 0 : to_end;
     make_way(filler + framed);
     if (filler != 0) {
-      word_at(head_).store(first_word(filler, kFiller), std::memory_order_release);
+      Words::store_at(at(head_), first_word(filler, kFiller), std::memory_order_release);
       head_ += filler;
     }
     LogRecordHeader header;
     std::memcpy(&header, scratch_.get(), sizeof header);
-    word_at(head_).store(first_word(framed, header.site), std::memory_order_release);
-    for (std::size_t at = 8; at < bytes; at += 8) {
+    Words::store_at(at(head_), first_word(framed, header.site), std::memory_order_release);
+    for (std::size_t i = 8; i < bytes; i += 8) {
       std::uint64_t word;
-      std::memcpy(&word, scratch_.get() + at, 8);
-      word_at(head_ + at).store(word, std::memory_order_release);
+      std::memcpy(&word, scratch_.get() + i, sizeof word);
+      Words::store_at(at(head_ + i), word, std::memory_order_release);
     }
-    word_at(head_ + bytes).store(number_++, std::memory_order_release);
+    Words::store_at(at(head_ + bytes), number_++, std::memory_order_release);
     head_ += framed;
-    control_->published.store(head_, std::memory_order_release);
+    Words::store(control_->published, head_, std::memory_order_release);
   }
 
   // Producer: says which old records the next `need` bytes will cost, before any of them is touched.
   void make_way(std::size_t need) {
     const std::uint64_t end = head_ + need;
-    const std::uint64_t tail = control_->tail.load(std::memory_order_acquire);
+    const std::uint64_t tail = Words::load(control_->tail, std::memory_order_acquire);
     std::uint64_t intact = std::max(intact_, tail);
     if (end - intact > size_ / 2 && hook_ != nullptr) hook_(context_);
     if (end - intact_ <= size_) return;
@@ -307,36 +334,36 @@ class LogRing {
     // Past fillers, to the next record or the head.
     while (intact != head_ && site_at(intact) == kFiller) intact += size_at(intact);
     intact_ = intact;
-    control_->overwritten.store(intact, std::memory_order_release);
-    control_->first_intact.store(intact == head_ ? number_ : number_at(intact), std::memory_order_relaxed);
+    Words::store(control_->overwritten, intact, std::memory_order_release);
+    Words::store(control_->first_intact, intact == head_ ? number_ : number_at(intact), std::memory_order_relaxed);
   }
   std::uint32_t size_at(std::uint64_t position) const {
-    return static_cast<std::uint32_t>(word_at(position).load(std::memory_order_relaxed));
+    return size_of(Words::load_at(at(position), std::memory_order_relaxed));
   }
   std::uint32_t site_at(std::uint64_t position) const {
-    return static_cast<std::uint32_t>(word_at(position).load(std::memory_order_relaxed) >> 32);
+    return site_of(Words::load_at(at(position), std::memory_order_relaxed));
   }
   std::uint64_t number_at(std::uint64_t position) const {
-    return word_at(position + size_at(position) - kNumberBytes).load(std::memory_order_relaxed);
+    return Words::load_at(at(position + size_at(position) - kNumberBytes), std::memory_order_relaxed);
   }
 
-  bool lapped() const { return control_->overwritten.load(std::memory_order_acquire) > read_; }
+  bool lapped() const { return Words::load(control_->overwritten, std::memory_order_acquire) > read_; }
 
   const char* front_copied() {
     while (in_hand_ == 0) {
-      read_ = std::max(read_, control_->overwritten.load(std::memory_order_acquire));
+      read_ = std::max(read_, Words::load(control_->overwritten, std::memory_order_acquire));
       if (read_ >= seen_) return nullptr;
-      const std::uint64_t first = word_at(read_).load(std::memory_order_acquire);
+      const std::uint64_t first = Words::load_at(at(read_), std::memory_order_acquire);
       if (lapped()) continue;  // Then that was no header.
-      const auto size = static_cast<std::uint32_t>(first);
-      if (static_cast<std::uint32_t>(first >> 32) == kFiller) {
+      const std::uint32_t size = size_of(first);
+      if (site_of(first) == kFiller) {
         advance(size);
         continue;
       }
       if (copy_.size() < size / 8) copy_.resize(size / 8);
       copy_[0] = first;
-      for (std::size_t at = 8; at < size; at += 8) {
-        copy_[at / 8] = word_at(read_ + at).load(std::memory_order_acquire);
+      for (std::size_t i = 8; i < size; i += 8) {
+        copy_[i / 8] = Words::load_at(at(read_ + i), std::memory_order_acquire);
       }
       if (lapped()) continue;
       take(size);
@@ -362,7 +389,7 @@ class LogRing {
   std::uint64_t limit_ = 0;  // Producer may write up to here without looking.
   Hook hook_;
   void* context_;
-  LogRingControl* control_;
+  BasicLogRingControl<Words>* control_;
   std::unique_ptr<char[]> scratch_;  // Only of an overwriting ring.
 
   alignas(64) std::uint64_t number_ = 0;  // Producer's: of the next record.
@@ -376,7 +403,9 @@ class LogRing {
   std::atomic<std::uint64_t> next_number_{0}, skipped_{0}, takes_{0};
 
   std::unique_ptr<char[], Release> owned_;
-  LogRingControl own_;
+  BasicLogRingControl<Words> own_;
 };
+
+using LogRing = BasicLogRing<HardwareWords>;
 
 }  // namespace latencykit
