@@ -76,7 +76,7 @@ def noop(*args: object) -> None: ...
 def spin_ns(ns: int, /) -> None: ...
 def multiply_chain(length: int, /) -> None: ...
 
-# ---- orders: native/bind/order_arena.cpp
+# ---- orders: native/bind/order_arena.cpp, order_view.cpp
 
 BUY: Final[int]
 SELL: Final[int]
@@ -117,19 +117,37 @@ class OrderArena:
     """Orders in preallocated slots, created and released without an allocation.
 
     Args:
-        capacity: How many orders may exist at once, 1 to 2**32; each takes 112 bytes, all allocated here.
+        capacity: How many orders may exist at once, 1 to 2**32; each takes 112 bytes, all reserved here.
         on_exhausted: What happens when every slot is in use. "raise": create() raises CapacityError. "grow":
             the slots double, up to 1024 times `capacity`; views and arrays stay valid. "recycle": the order
             that was created first is over, and its slot serves the new one.
+        prefault: Whether all memory is touched here, so that no order meets a page fault; False leaves that to
+            the first use of each page.
+        huge_pages: "advise" asks for transparent huge pages where the arena fills one (2 MiB), "off" forbids
+            them, "require" takes huge pages that the administrator set aside (vm.nr_hugepages).
+        numa_node: The NUMA node that the memory comes from, or None for the kernel's choice. With `prefault` every
+            page is there; without, a full node makes the kernel take pages from another.
+        poison: For debugging: mark free slots, and check the marks before a slot is used again, so that a
+            write through a pointer that outlived its order is found.
 
     Raises:
-        InvalidTypeError: `capacity` is not an int.
-        InvalidValueError: `capacity` is out of range, or `on_exhausted` is unknown.
-        CapacityError: The system refused the memory.
+        InvalidTypeError: An argument has the wrong type.
+        InvalidValueError: An argument is out of range or unknown, or the node does not exist; the message names the
+            nodes that do.
+        CapacityError: The system refused the memory, or so little is left that touching it would call the
+            out-of-memory killer, or too few huge pages are set aside, or the node is full.
+        UnsupportedError: The kernel has no huge pages or NUMA nodes, or denies the choice of a node.
     """
 
     def __new__(
-        cls, capacity: SupportsIndex, on_exhausted: Literal["raise", "grow", "recycle"] = "raise"
+        cls,
+        capacity: SupportsIndex,
+        on_exhausted: Literal["raise", "grow", "recycle"] = "raise",
+        *,
+        prefault: bool = True,
+        huge_pages: Literal["advise", "off", "require"] = "advise",
+        numa_node: SupportsIndex | None = None,
+        poison: bool = False,
     ) -> OrderArena: ...
     def create(
         self,
@@ -137,7 +155,6 @@ class OrderArena:
         side: SupportsIndex,
         quantity: SupportsIndex,
         price: SupportsFloat | SupportsIndex,
-        /,
     ) -> Order:
         """Create an order in a free slot and return a view of it.
 
@@ -151,6 +168,7 @@ class OrderArena:
             InvalidTypeError: An argument is not a number of the right kind, or there are not four.
             InvalidValueError: An argument is out of range; no slot is taken.
             CapacityError: Every slot is in use and on_exhausted says to raise, or the arena cannot grow.
+            InvalidStateError: The arena poisons free slots and found a write into one.
         """
     def release(self, order: Order, /) -> None:
         """End an order and free its slot.
@@ -168,6 +186,13 @@ class OrderArena:
             InvalidValueError: This arena never issued the handle.
             InvalidStateError: The order is over.
         """
+    def verify(self) -> int:
+        """Look at every free slot for writes that should not have been; return how many there are.
+
+        Raises:
+            InvalidStateError: The arena was made without poison, or a free slot was written to; the message names
+                the slot and the field.
+        """
     @property
     def orders(self) -> npt.NDArray[np.void]:
         """The slots as a read-only structured array (ORDER_DTYPE) over the arena's memory."""
@@ -183,6 +208,21 @@ class OrderArena:
     @property
     def allocations(self) -> int:
         """How often the arena had to ask for memory since it was built; 0 on the hot path."""
+    @property
+    def on_exhausted(self) -> Literal["raise", "grow", "recycle"]:
+        """What happens when every slot is in use."""
+    @property
+    def prefault(self) -> bool:
+        """Whether memory is touched before it is needed."""
+    @property
+    def huge_pages(self) -> Literal["advise", "off", "require"]:
+        """Which pages were asked for."""
+    @property
+    def numa_node(self) -> int | None:
+        """The NUMA node that the memory was asked from, or None."""
+    @property
+    def poison(self) -> bool:
+        """Whether free slots are marked and checked."""
 
 # ---- histogram: native/bind/histogram.cpp
 

@@ -315,8 +315,8 @@ class LogBackend final : private LogProcessMember {
   std::unique_ptr<LogMapping> mapping_;  // Of a crash-proof logger.
   LogRings rings_;
   LogSites sites_;
-  LogLines lines_{file_, sites_};          // The backend thread's own,
-  LogMerge merge_{rings_, lines_, file_};  // and this too.
+  LogLines lines_{file_, sites_, options_.format};  // The backend thread's own,
+  LogMerge merge_{rings_, lines_, file_};           // and this too.
 
   std::mutex close_mutex_;
   std::thread thread_;

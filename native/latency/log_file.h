@@ -9,7 +9,7 @@
 //     file of its own. A rotation that fails is reported like a failed write, with no line lost: lines go on
 //     into the same file, and the next attempt comes when as much again has been written, or at the next turn.
 //   * sync() covers files that were rotated away since the last one too, and the new file's name.
-// One thread writes; written(), lost() and take_error() may be called from any. Owns the file descriptors.
+// One thread writes; written(), lost() and take_error() may be called from any. Owns the file descriptor.
 #pragma once
 
 #include <fcntl.h>
@@ -55,10 +55,9 @@ struct LogFileError {
 class LogFile {
  public:
   // Takes over the descriptor. The path serves rotation and reopen() only. Throws std::bad_alloc.
-  explicit LogFile(int fd, std::string path = {}, LogRotation rotation = {})
-      : path_(absolute(std::move(path))), rotation_(rotation), text_(kBatchBytes * 2) {
+  explicit LogFile(int fd, const std::string& path = {}, LogRotation rotation = {})
+      : path_(absolute(path)), rotation_(rotation), text_(kBatchBytes * 2) {
     ends_.reserve(kBatchBytes / kLeastLine + 2);
-    rotated_.reserve(kMostRotated);
     adopt(fd);
   }
   ~LogFile() { close(); }
@@ -133,24 +132,19 @@ class LogFile {
     const int fd = open_log(path_.c_str(), O_NONBLOCK);
     if (fd < 0) return note(errno, 0, LogFileTask::kReopening);
     ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-    retire();
+    sync_one(fd_);  // Nobody knows where it is now.
+    ::close(fd_);
     adopt(fd);
   }
 
   // Waits until everything written is on the device.
   void sync() {
-    for (const int fd : rotated_) {
-      sync_one(fd);
-      ::close(fd);
-    }
-    rotated_.clear();
+    for (; unsynced_ > 0; --unsynced_) sync_rotated(unsynced_);
     sync_one(fd_);
     if (std::exchange(name_is_new_, false)) sync_folder();
   }
 
   void close() {
-    for (const int fd : rotated_) ::close(fd);
-    rotated_.clear();
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;
   }
@@ -166,12 +160,11 @@ class LogFile {
 
  private:
   static constexpr std::size_t kBatchBytes = 256 * 1024;
-  static constexpr std::size_t kLeastLine = 32;   // A timestamp alone has 30 characters.
-  static constexpr std::size_t kMostRotated = 4;  // Files that wait for a sync().
+  static constexpr std::size_t kLeastLine = 32;  // A timestamp alone has 30 characters.
   static constexpr int kTaskShift = 24, kErrorMask = (1 << kTaskShift) - 1;
 
   // The working folder may be changed later.
-  static std::string absolute(std::string path) {
+  static std::string absolute(const std::string& path) {
     if (path.empty() || path[0] == '/') return path;
     std::string folder(4096, '\0');
     if (::getcwd(folder.data(), folder.size()) == nullptr) return path;
@@ -255,16 +248,6 @@ class LogFile {
     return ::fstat(fd_, &found) == 0 ? static_cast<std::uint64_t>(found.st_size) : size_;
   }
 
-  // Puts the present file aside until it has been synced.
-  void retire() {
-    if (rotated_.size() == kMostRotated) {
-      sync_one(rotated_.front());
-      ::close(rotated_.front());
-      rotated_.erase(rotated_.begin());
-    }
-    rotated_.push_back(fd_);
-  }
-
   void turn(std::int64_t unix_ns) {
     write_out();
     if (size_ != 0 && (size_ = size_on_disk()) != 0) rotate();
@@ -285,7 +268,8 @@ class LogFile {
       limit_ = size_ + std::max<std::uint64_t>(rotation_.bytes, text_.size());
       return;
     }
-    retire();
+    ::close(fd_);
+    unsynced_ = std::min(unsynced_ + 1, rotation_.backups);
     adopt(fd);
   }
 
@@ -293,6 +277,19 @@ class LogFile {
     if (::fdatasync(fd) == 0) return;
     // A terminal, a pipe or /dev/null has no device to wait for.
     if (errno != EINVAL && errno != EROFS && errno != ENOTSUP) note(errno, 0);
+  }
+
+  // What was rotated away since the last sync has the lowest numbers. By name and not by a descriptor that
+  // waits: that many may be rotated between two syncs, and one that is replaced by then needs none.
+  void sync_rotated(int number) {
+    try {
+      const int fd = ::open(log_rotation::numbered(path_, number).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+      if (fd < 0) return;  // Somebody has taken it away.
+      sync_one(fd);
+      ::close(fd);
+    } catch (const std::bad_alloc&) {
+      note(ENOMEM, 0);
+    }
   }
 
   // A file is only found again after a crash of the machine if its folder is on the device.
@@ -311,9 +308,9 @@ class LogFile {
   const LogRotation rotation_;
   LogJournal* journal_ = nullptr;
   int fd_ = -1;
-  std::vector<int> rotated_;  // Files put aside that are not synced.
-  std::uint64_t size_ = 0;    // Of the present file, as far as is known without asking.
-  std::uint64_t limit_ = 0;   // The present file is rotated before it grows longer; see end_of_what_fits().
+  int unsynced_ = 0;         // Files rotated away since the last sync() that are still kept.
+  std::uint64_t size_ = 0;   // Of the present file, as far as is known without asking.
+  std::uint64_t limit_ = 0;  // The present file is rotated before it grows longer; see end_of_what_fits().
   std::int64_t turn_ns_ = std::numeric_limits<std::int64_t>::max();  // A line of this time or later needs another file.
   bool name_is_new_ = true;
   int rotation_failure_ = 0;

@@ -18,6 +18,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "latency/fast_decimal.h"
 #include "latency/log_record.h"
 #include "latency/log_template.h"
 #include "latency/text_buffer.h"
@@ -47,6 +48,9 @@ inline void append_grouped(TextBuffer& out, std::string_view digits, std::size_t
     out.append(i < zeros ? '0' : digits[i - zeros]);
   }
 }
+
+// Whether a number is written as its digits and a minus where there is one, and nothing else.
+inline bool is_bare(const FormatSpec& spec) { return spec.width == 0 && spec.group == 0 && spec.sign == '-'; }
 
 // Puts a number with sign, grouping and padding; `base_group` is how many digits '_' parts in this base.
 inline void append_number(TextBuffer& out, const FormatSpec& spec, const NumberText& number, int base_group) {
@@ -136,6 +140,9 @@ inline char* put_digits(char* out, std::string_view digits, int point, bool expo
 // A finite, non-negative double without a type: the shortest repr, or `precision` significant digits.
 inline char* put_untyped(char* out, double value, int precision) {
   static constexpr auto scientific = std::chars_format::scientific;
+  if (precision < 0) {
+    if (char* const end = fast_decimal::put_shortest(out, value)) return end;
+  }
   char made[FormatSpec::kGreatestPrecision + 32];
   char* const last = made + sizeof made;
   const int significant = std::max(precision, 1);
@@ -162,7 +169,11 @@ inline char* put_magnitude(char* out, char* last, const FormatSpec& spec, double
   const auto format = spec.type == 'e' || spec.type == 'E'   ? std::chars_format::scientific
                       : spec.type == 'g' || spec.type == 'G' ? std::chars_format::general
                                                              : std::chars_format::fixed;
-  return std::to_chars(out, last, value, format, spec.precision < 0 ? 6 : spec.precision).ptr;
+  const int precision = spec.precision < 0 ? 6 : spec.precision;
+  if (format == std::chars_format::fixed) {
+    if (char* const end = fast_decimal::put_fixed(out, value, precision)) return end;
+  }
+  return std::to_chars(out, last, value, format, precision).ptr;
 }
 
 constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
@@ -175,9 +186,15 @@ inline bool append_double(TextBuffer& out, const FormatSpec& spec, double value)
   char* end = put_magnitude(text, text + sizeof text, spec, std::isnan(scaled) ? scaled : std::fabs(scaled));
   if (spec.type == 'E' || spec.type == 'F' || spec.type == 'G') std::transform(text, end, text, upper);
   if (spec.type == '%') *end++ = '%';
+  const bool negative = std::signbit(value) && !std::isnan(value);
+  if (is_bare(spec)) {
+    if (negative) out.append('-');
+    out.append({text, static_cast<std::size_t>(end - text)});
+    return true;
+  }
   char* const whole = std::find_if_not(text, end, is_digit);
   const auto view = [](char* from, char* to) { return std::string_view(from, static_cast<std::size_t>(to - from)); };
-  append_number(out, spec, {std::signbit(value) && !std::isnan(value), {}, view(text, whole), view(whole, end)}, 3);
+  append_number(out, spec, {negative, {}, view(text, whole), view(whole, end)}, 3);
   return true;
 }
 
@@ -189,6 +206,11 @@ inline bool append_integer(TextBuffer& out, const FormatSpec& spec, std::int64_t
   const bool decimal = spec.type == 0 || spec.type == 'd';
   if (base == bases.npos && !decimal) return append_double(out, spec, static_cast<double>(value));
   if (spec.precision >= 0) return false;
+  if (decimal && is_bare(spec)) {
+    char* const room = out.room(24);
+    out.added(static_cast<std::size_t>(std::to_chars(room, room + 24, value).ptr - room));
+    return true;
+  }
   static constexpr int radix[] = {2, 8, 16, 16};
   const auto magnitude = value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
   char text[64];

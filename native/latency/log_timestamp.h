@@ -1,6 +1,7 @@
 // Times of log lines, as text.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -27,7 +28,7 @@ class TimestampFormat {
     char* at = out.room(kSize);
     std::memcpy(at, prefix_, kPrefix);
     at += kPrefix;
-    put_digits(at, nanos, 9);
+    put_nanos(at, static_cast<std::uint32_t>(nanos));
     at[9] = 'Z';
     out.added(kSize);
   }
@@ -35,6 +36,26 @@ class TimestampFormat {
  private:
   static constexpr std::size_t kPrefix = 20;
   static constexpr std::size_t kSize = kPrefix + 10;
+
+  // Nine digits, two at a time.
+  static void put_nanos(char* out, std::uint32_t nanos) {
+    const std::uint32_t high = nanos / 100'000, low = nanos % 100'000;  // Four digits and five.
+    put_pair(out, high / 100);
+    put_pair(out + 2, high % 100);
+    put_pair(out + 4, low / 1'000);
+    put_pair(out + 6, low / 10 % 100);
+    out[8] = static_cast<char>('0' + low % 10);
+  }
+  static void put_pair(char* out, std::uint32_t below_100) { std::memcpy(out, kPairs.data() + 2 * below_100, 2); }
+
+  static constexpr std::array<char, 200> kPairs = [] {
+    std::array<char, 200> pairs{};
+    for (std::size_t i = 0; i < 100; ++i) {
+      pairs[2 * i] = static_cast<char>('0' + i / 10);
+      pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+    }
+    return pairs;
+  }();
 
   static void put_digits(char* out, std::int64_t value, int count) {
     for (int i = count - 1; i >= 0; --i, value /= 10) out[i] = static_cast<char>('0' + value % 10);
