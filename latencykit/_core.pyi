@@ -323,6 +323,8 @@ class AsyncLogger:
         rotate_bytes: int = 0,
         rotate_every_ns: int = 0,
         backups: int = 1,
+        drop_oldest: bool = False,
+        crash_proof: bool = False,
     ) -> AsyncLogger: ...
     def site(self, template: str, level: str, severity: int, max_per_second: int = 0, /) -> LogSite: ...
     def reopen(self) -> None: ...
@@ -342,6 +344,22 @@ class LogSite:
     def max_per_second(self) -> int | None: ...
     def __new__(cls, *args: Never) -> Never: ...
     def __call__(self, *args: object) -> None: ...
+
+# ---- recovery of a killed logger's records: native/bind/log_recovery.cpp
+
+@type_check_only
+class _Recovered(TypedDict):
+    records: int
+    damaged: int
+    dropped: int
+    rest_lines: int
+    torn_bytes: int
+    inexact: bool
+    process: int
+    damage: tuple[str, ...]
+    kept_as: str
+
+def recover_log(rings: str | bytes, log: str | bytes, out: int, in_use: bool, telling: bool, /) -> _Recovered: ...
 
 # ---- signals: native/bind/panic_detector.cpp
 

@@ -3,15 +3,15 @@
 import re
 from typing import Final, Literal
 
-from latencykit.errors import InvalidTypeError, InvalidValueError, UnsupportedError
+from latencykit.errors import InvalidTypeError, InvalidValueError
 
 Format = Literal["text", "json"]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-OnFull = Literal["block", "drop_newest"]
+OnFull = Literal["block", "drop_newest", "drop_oldest"]
 
 LEVELS: Final = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 _FORMATS: Final = ("text", "json")
-_ON_FULL: Final = ("block", "drop_newest")
+_ON_FULL: Final = ("block", "drop_newest", "drop_oldest")
 _GREATEST_CAPACITY: Final = 1 << 25  # A ring of 2 GiB at 64 bytes a record.
 _GREATEST_INTERVAL_S: Final = 3600.0
 _LEAST_ROTATE_BYTES: Final = 1024
@@ -32,8 +32,6 @@ def level_number(level: str) -> int:
 
 def check_on_full(on_full: str) -> str:
     """Return what to do when a ring is full, if it is one of the ways."""
-    if on_full == "drop_oldest":
-        raise UnsupportedError("on_full='drop_oldest' is not available; use 'drop_newest' or 'block'")
     if on_full not in _ON_FULL:
         raise InvalidValueError(f"on_full={on_full!r} is none of {', '.join(_ON_FULL)}")
     return on_full

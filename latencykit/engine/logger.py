@@ -9,6 +9,7 @@ from latencykit._core import LogSite
 from latencykit.engine import log_options as options
 from latencykit.engine.log_handler import AsyncLogHandler
 from latencykit.engine.log_options import Format, Level, OnFull
+from latencykit.engine.log_recovery import take_over
 
 __all__ = ["AsyncLogHandler", "AsyncLogger", "LogSite"]
 
@@ -42,7 +43,12 @@ class AsyncLogger:
     logging goes on, and once there is space again a line says how many records are missing.
 
     What is still in the rings when the interpreter exits is written then; a process that is killed loses what the
-    backend has not written yet.
+    backend has not written yet, unless `crash_proof` is set. Then the rings lie in the file PATH.rings, from which
+    ``latencykit log recover PATH`` prints or appends what a killed process had logged: every record whose call had
+    returned, once. That covers the death of the process, SIGKILL included; a power cut or a crash of the kernel
+    takes what was not flushed. The file is deleted by `close` and at the interpreter's exit. If there is one when a
+    logger is made, its lines are appended to the log first, with a line that says so. Only one crash-proof logger
+    at a time can have a path.
     A logger does not survive a fork: in the child its methods and sites raise InvalidStateError (`close` does
     nothing), and nothing is written twice.
 
@@ -52,7 +58,8 @@ class AsyncLogger:
             call allocates its ring, rounded up to a power of two. No record may be longer than half a ring.
         flush_interval: Seconds between two looks of the backend at the rings, above 0 and up to 3600.
         on_full: What a call does when its thread's ring is full: ``"block"`` waits, with the GIL released,
-            ``"drop_newest"`` drops the record, counts it and leaves a line in the log that says how many.
+            ``"drop_newest"`` drops the record, ``"drop_oldest"`` the oldest of the ring that are not taken out
+            yet; what is dropped is counted, and a line in the log says how many.
         level: The least level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL. It may be changed later.
         format: ``"text"`` or ``"json"``.
         rotate_bytes: Rotate before the file would grow longer than this, at least 1024; a line that is longer itself
@@ -60,12 +67,16 @@ class AsyncLogger:
         rotate_every: Rotate at every multiple of this time since 1970 (UTC), by the times of the lines: whole seconds,
             or text such as ``"30s"``, ``"15min"``, ``"1h"``, ``"1d"``; 1 second to 366 days.
         backups: How many rotated files are kept, 1 to 1000.
+        crash_proof: Keep the rings in a file beside the log, so that a killed process loses nothing. Space for them
+            is reserved on the disk: about 64 bytes for each record of `capacity` and thread, and 1 MiB.
 
     Raises:
-        OSError: The file cannot be opened.
+        OSError: The file cannot be opened, or that of the rings not be made, for example on a full disk.
+        InvalidStateError: Another crash-proof logger has the path.
+        DataError: PATH.rings is there, but is not a file of rings, or of another version.
         InvalidValueError: An argument is out of its range.
         InvalidTypeError: An argument has a type that cannot be used.
-        UnsupportedError: `on_full` is ``"drop_oldest"``, or rotation is asked for a path that is no regular file.
+        UnsupportedError: Rotation or `crash_proof` is asked for a path that is no regular file.
     """
 
     def __init__(
@@ -80,17 +91,23 @@ class AsyncLogger:
         rotate_bytes: int | None = None,
         rotate_every: str | int | None = None,
         backups: int = 5,
+        crash_proof: bool = False,
     ) -> None:
+        full = options.check_on_full(on_full)
+        if crash_proof:
+            take_over(path)
         self._native = _NativeLogger(
             os.fspath(path),
             options.check_capacity(capacity),
             options.interval_ns(flush_interval),
-            options.check_on_full(on_full) == "block",
+            full == "block",
             threshold=options.level_number(level),
             json=options.is_json(format),
             rotate_bytes=options.check_rotate_bytes(rotate_bytes),
             rotate_every_ns=options.rotate_every_ns(rotate_every),
             backups=options.check_backups(backups),
+            drop_oldest=full == "drop_oldest",
+            crash_proof=crash_proof,
         )
         self._sites: dict[tuple[str, str, int, int], LogSite] = {}
 

@@ -96,6 +96,10 @@ PyObject* site_call(PyObject* self, PyObject* const* values, size_t flagged_coun
     return push(site, site->backend->ring_of_this_thread(), call);
   } catch (const std::bad_alloc&) {
     return PyErr_NoMemory();
+  } catch (const std::system_error& failed) {
+    // A thread's first call makes its ring, for which a crash-proof logger needs room on the disk.
+    raise_system_error(failed, rings_file::path_beside(site->backend->path()).c_str());
+    return nullptr;
   }
 }
 

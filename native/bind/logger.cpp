@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <exception>
 #include <memory>
 #include <new>
 #include <string>
@@ -39,6 +40,8 @@ PyObject* logger_site(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   } catch (const TemplateError& error) {
     PyErr_Format(error.unsupported ? state->unsupported : state->invalid_value, "log template %R: %s", args[0],
                  error.message.c_str());
+  } catch (const std::system_error& failed) {
+    raise_system_error(failed, rings_file::path_beside(as_logger(self)->backend->path()).c_str());
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   }
@@ -137,14 +140,31 @@ int start(AsyncLogger* self, LogBackend::Options options) {
                  self->path);
     return -1;
   }
+  if (options.crash_proof && !is_regular(fd)) {
+    ::close(fd);
+    PyErr_Format(state_of(Py_TYPE(self))->unsupported,
+                 "%R is no regular file: what it has got could not be told after a crash; log without crash_proof",
+                 self->path);
+    return -1;
+  }
+  const std::string rings = rings_file::path_beside(options.path);
+  const bool crash_proof = options.crash_proof;
   try {
-    self->backend = std::make_unique<LogBackend>(fd, std::move(options));
+    std::exception_ptr thrown;
+    // Reserving and touching the memory of a large ring takes its time.
+    without_gil([&] {
+      try {
+        self->backend = std::make_unique<LogBackend>(fd, std::move(options));
+      } catch (...) {
+        thrown = std::current_exception();
+      }
+    });
+    if (thrown) std::rethrow_exception(thrown);
     return 0;
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   } catch (const std::system_error& failed) {
-    errno = failed.code().value();
-    PyErr_SetFromErrno(PyExc_OSError);
+    raise_system_error(failed, crash_proof ? rings.c_str() : nullptr);
   }
   return -1;
 }
@@ -164,6 +184,8 @@ struct LoggerArguments {
   Py_ssize_t capacity;
   long long interval_ns;
   int block;
+  int drop_oldest = 0;
+  int crash_proof = 0;
   int threshold = 0;
   int json = 0;
   unsigned long long rotate_bytes = 0;
@@ -172,11 +194,13 @@ struct LoggerArguments {
 };
 
 int parse_arguments(PyTypeObject* type, PyObject* args, PyObject* keywords, LoggerArguments* given) {
-  static const char* names[] = {"path", "capacity",     "flush_interval_ns", "block",   "threshold",
-                                "json", "rotate_bytes", "rotate_every_ns",   "backups", nullptr};
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "OnLp|ipKLi", const_cast<char**>(names), &given->path,
+  static const char* names[] = {"path",      "capacity",    "flush_interval_ns", "block",
+                                "threshold", "json",        "rotate_bytes",      "rotate_every_ns",
+                                "backups",   "drop_oldest", "crash_proof",       nullptr};
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "OnLp|ipKLipp", const_cast<char**>(names), &given->path,
                                    &given->capacity, &given->interval_ns, &given->block, &given->threshold,
-                                   &given->json, &given->rotate_bytes, &given->rotate_every_ns, &given->backups)) {
+                                   &given->json, &given->rotate_bytes, &given->rotate_every_ns, &given->backups,
+                                   &given->drop_oldest, &given->crash_proof)) {
     return -1;
   }
   if (given->capacity < 1 || given->interval_ns < 1) {
@@ -197,7 +221,9 @@ LogBackend::Options options_of(const LoggerArguments& given, const char* path) {
           .ring_bytes = static_cast<std::size_t>(given.capacity) * LogBackend::kTypicalRecordBytes,
           .flush_interval = std::chrono::nanoseconds(given.interval_ns),
           .format = given.json != 0 ? LogFormat::kJson : LogFormat::kText,
-          .rotation = {given.rotate_bytes, given.rotate_every_ns, given.backups}};
+          .rotation = {given.rotate_bytes, given.rotate_every_ns, given.backups},
+          .ring_kind = given.drop_oldest != 0 ? LogRingKind::kOverwriting : LogRingKind::kBounded,
+          .crash_proof = given.crash_proof != 0};
 }
 
 PyObject* logger_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {

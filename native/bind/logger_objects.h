@@ -1,9 +1,11 @@
 // The two objects of the logger, AsyncLogger and LogSite, as their binding files share them.
 #pragma once
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <system_error>
 
 #include "bind/types.h"
 #include "latency/log_backend.h"
@@ -45,6 +47,16 @@ void without_gil(F f) {
   Py_BEGIN_ALLOW_THREADS;
   f();
   Py_END_ALLOW_THREADS;
+}
+
+// Raises the OSError of a system's error, of a file if one is named.
+inline void raise_system_error(const std::system_error& failed, const char* path) {
+  errno = failed.code().value();
+  if (path == nullptr) {
+    PyErr_SetFromErrno(PyExc_OSError);
+  } else {
+    PyErr_SetFromErrnoWithFilename(PyExc_OSError, path);
+  }
 }
 
 // Raises InvalidStateError unless the logger can be used here. 0, or -1 with an error.

@@ -22,11 +22,15 @@ struct ModuleState {
   PyObject* invalid_state;
   PyObject* capacity;
   PyObject* unsupported;
+  PyObject* data_error;
   PyTypeObject* histogram;
   PyTypeObject* operation;
   PyTypeObject* simulated_clock;
   PyTypeObject* order_arena;
   PyTypeObject* order;
+  PyTypeObject* order_book;
+  PyTypeObject* book_snapshot;
+  PyObject* book_level_dtype;
   PyTypeObject* async_logger;
   PyTypeObject* log_site;
   PyTypeObject* ema;
@@ -72,7 +76,9 @@ int add_meter(PyObject* module);
 int add_allocations(PyObject* module);
 int add_probes(PyObject* module);
 int add_order_arena(PyObject* module);
+int add_order_book(PyObject* module);
 int add_logger(PyObject* module);
+int add_log_recovery(PyObject* module);
 int add_indicators(PyObject* module);
 int add_panic_detector(PyObject* module);
 

@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <string>
@@ -38,6 +39,7 @@
 
 #include "latency/log_file.h"
 #include "latency/log_lines.h"
+#include "latency/log_mapping.h"
 #include "latency/log_merge.h"
 #include "latency/log_process.h"
 #include "latency/log_rings.h"
@@ -56,14 +58,26 @@ class LogBackend final : private LogProcessMember {
     std::chrono::nanoseconds flush_interval;
     LogFormat format = LogFormat::kText;
     LogRotation rotation = {};
+    LogRingKind ring_kind = LogRingKind::kBounded;
+    bool crash_proof = false;  // The rings lie in a file beside the log until close().
   };
 
   // Takes over the file descriptor and starts the thread. Throws std::system_error or std::bad_alloc.
   LogBackend(int fd, Options options)
       : options_(std::move(options)),
         process_(::getpid()),
-        rings_(options_.ring_bytes, &LogBackend::on_half_full, this),
-        file_(fd, options_.path, options_.rotation) {
+        // First: it owns the descriptor, whatever else fails.
+        file_(fd, options_.path, options_.rotation),
+        mapping_(make_mapping(options_)),
+        rings_(options_.ring_bytes, &LogBackend::on_half_full, this, options_.ring_kind, mapping_.get()) {
+    if (mapping_ != nullptr) {
+      file_.keep(mapping_.get());
+      // Until the thread has taken a second pair of readings, a line through the process's own calibration.
+      WallClockState clock = lines_.clock().state();
+      clock.ns_per_tick = 1e9 / static_cast<double>(log_ticks_in_a_second());
+      mapping_->publish_clock(clock);
+      mapping_->keep(&lines_.clock());
+    }
     enlist();
     try {
       start_thread();
@@ -88,7 +102,14 @@ class LogBackend final : private LogProcessMember {
   std::size_t longest_record() const { return rings_.longest_record(); }
 
   // Registers a place that logs. Its number goes into every record.
-  std::uint32_t add_site(LogSiteFormat format) { return sites_.add(std::move(format)); }
+  // Throws std::bad_alloc, and std::system_error if the file of the rings has no room.
+  std::uint32_t add_site(LogSiteFormat format) {
+    if (mapping_ == nullptr) return sites_.add(std::move(format));
+    const std::string level = format.level, source = json::source_of(format.message);
+    const std::uint32_t number = sites_.add(std::move(format));
+    mapping_->add_site(number, level, source);
+    return number;
+  }
 
   // The calling thread's own ring. Throws std::bad_alloc.
   LogRing& ring_of_this_thread() { return rings_.of_this_thread(); }
@@ -143,6 +164,7 @@ class LogBackend final : private LogProcessMember {
     thread_.join();
     file_.close();
     rings_.clear();
+    if (mapping_ != nullptr) mapping_->discard();
   }
 
   LogFileError take_error() { return file_.take_error(); }
@@ -155,7 +177,16 @@ class LogBackend final : private LogProcessMember {
   enum class State : int { kOpen, kClosed, kForked };
   static constexpr auto kMemoryPause = std::chrono::milliseconds(1);
 
-  void on_fork() override { state_.store(State::kForked, std::memory_order_relaxed); }
+  static std::unique_ptr<LogMapping> make_mapping(const Options& options) {
+    if (!options.crash_proof) return nullptr;
+    return std::make_unique<LogMapping>(rings_file::path_beside(options.path), options.ring_kind,
+                                        static_cast<std::uint32_t>(options.format));
+  }
+
+  void on_fork() override {
+    state_.store(State::kForked, std::memory_order_relaxed);
+    if (mapping_ != nullptr) mapping_->leave_to_parent();
+  }
 
   void on_exit() override {
     close();
@@ -223,15 +254,22 @@ class LogBackend final : private LogProcessMember {
     } else {
       merge_.take(on_room);
     }
-    lines_.announce(merge_.as_of(), rings_.dropped(), work.stop);
+    announce(work.stop);
     file_.write_out();
+    if (mapping_ != nullptr) mapping_->publish_clock(lines_.clock().state());
     if (file_.rotation_failure() != 0) {
-      lines_.announce(merge_.as_of(), rings_.dropped(), work.stop);
+      announce(work.stop);
       file_.write_out();
     }
     if (work.sync) file_.sync();
     if (work.reopen) file_.reopen();
     finish(work);
+  }
+
+  void announce(bool all) {
+    const std::uint64_t dropped = rings_.dropped();
+    lines_.announce(merge_.as_of(), dropped, all);
+    if (mapping_ != nullptr) mapping_->announced(dropped);
   }
 
   Work sleep() {
@@ -273,9 +311,10 @@ class LogBackend final : private LogProcessMember {
   int waiting_for_room_ = 0;
   bool wake_ = false, stop_ = false;
 
+  LogFile file_;
+  std::unique_ptr<LogMapping> mapping_;  // Of a crash-proof logger.
   LogRings rings_;
   LogSites sites_;
-  LogFile file_;
   LogLines lines_{file_, sites_, options_.format};  // The backend thread's own,
   LogMerge merge_{rings_, lines_, file_};           // and this too.
 

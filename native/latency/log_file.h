@@ -28,6 +28,7 @@
 #include <utility>
 #include <vector>
 
+#include "latency/log_journal.h"
 #include "latency/log_rotation.h"
 #include "latency/text_buffer.h"
 
@@ -62,6 +63,9 @@ class LogFile {
   ~LogFile() { close(); }
   LogFile(const LogFile&) = delete;
   LogFile& operator=(const LogFile&) = delete;
+
+  // From now on `journal` is told what is written; it must outlive the file.
+  void keep(LogJournal* journal) { journal_ = journal; }
 
   // To be told the time of a line before it is begun.
   void turn_to(std::int64_t unix_ns) {
@@ -103,6 +107,7 @@ class LogFile {
 
   // Writes everything gathered so far.
   void write_out() {
+    if (journal_ != nullptr) journal_->begin(text_.text());
     std::size_t done = 0;
     while (done < text_.size()) {
       const std::size_t end = end_of_what_fits(done);
@@ -115,6 +120,7 @@ class LogFile {
       if (reached != end) break;
     }
     account(done, errno);
+    if (journal_ != nullptr) journal_->end();
     text_.clear();
     line_start_ = 0;
     ends_.clear();
@@ -195,6 +201,7 @@ class LogFile {
       torn_ = false;
       ++size_;
     }
+    if (journal_ != nullptr) journal_->appending(fd_, done);
     while (done < end) {
       const ssize_t wrote = ::write(fd_, text_.text().data() + done, end - done);
       if (wrote > 0) {
@@ -299,6 +306,7 @@ class LogFile {
 
   std::string path_;  // Absolute.
   const LogRotation rotation_;
+  LogJournal* journal_ = nullptr;
   int fd_ = -1;
   int unsynced_ = 0;         // Files rotated away since the last sync() that are still kept.
   std::uint64_t size_ = 0;   // Of the present file, as far as is known without asking.

@@ -32,6 +32,13 @@ namespace latencykit {
 enum class LogFormat { kText, kJson };
 
 class LogLines {
+  auto notice_writer(std::uint64_t as_of) {
+    return [this, as_of](const LogSiteFormat& site, LogRecordReader arguments) {
+      put(as_of, site, arguments, own_thread_);
+      file_.end_notice();
+    };
+  }
+
  public:
   // Writes into `file` what `sites` say; both must outlive this.
   LogLines(LogFile& file, LogSites& sites, LogFormat format = LogFormat::kText)
@@ -55,10 +62,7 @@ class LogLines {
   // std::bad_alloc.
   void announce(std::uint64_t as_of, std::uint64_t dropped, bool all) {
     // Not now, but as of then: records stamped since come after these lines.
-    const auto write = [&](const LogSiteFormat& site, LogRecordReader arguments) {
-      put(as_of, site, arguments, own_thread_);
-      file_.end_notice();
-    };
+    const auto write = notice_writer(as_of);
     if (dropped != announced_dropped_) {
       notices_.dropped(dropped - announced_dropped_, write);
       announced_dropped_ = dropped;
@@ -78,6 +82,14 @@ class LogLines {
       notices_.not_rotated(std::strerror(file_.rotation_failure()), write);
       file_.rotation_announced();
     }
+  }
+
+  // Says that bytes of damaged records were passed over here. Throws std::bad_alloc.
+  void skipped(std::uint64_t as_of, std::uint64_t bytes) { notices_.skipped(bytes, notice_writer(as_of)); }
+
+  // Says that the lines before were logged by a process that was killed. Throws std::bad_alloc.
+  void recovered(std::uint64_t as_of, std::uint64_t count, std::uint64_t process) {
+    notices_.recovered(count, process, notice_writer(as_of));
   }
 
  private:

@@ -113,7 +113,7 @@ class LogMerge {
       youngest_ = std::max(youngest_, header.ticks);
       lines_.write(header, record, taken.thread);
       ring.pop();
-      if (file_.batch_is_full()) {
+      if (file_.batch_is_full() || (ring.holds() && ring.held() > ring.size() / 4)) {
         file_.write_out();
         on_room();
       }

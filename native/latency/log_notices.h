@@ -29,6 +29,14 @@ class LogNotices {
     say(lost_, {integer(count), records(count)}, write);
   }
   template <typename F>
+  void skipped(std::uint64_t bytes, F write) {
+    say(skipped_, {integer(bytes)}, write);
+  }
+  template <typename F>
+  void recovered(std::uint64_t count, std::uint64_t process, F write) {
+    say(recovered_, {integer(count), records(count), integer(process)}, write);
+  }
+  template <typename F>
   void not_rotated(std::string_view why, F write) {
     say(not_rotated_, {text(why)}, write);
   }
@@ -66,6 +74,9 @@ class LogNotices {
   const LogSiteFormat dropped_ = site("latencykit: {} {} dropped because the ring was full");
   const LogSiteFormat suppressed_ = site("latencykit: {} {} of '{}' suppressed by its limit of {} a second");
   const LogSiteFormat lost_ = site("latencykit: {} {} lost because the file could not be written");
+  const LogSiteFormat skipped_ = site("latencykit: {} bytes of damaged records skipped");
+  const LogSiteFormat recovered_ =
+      site("latencykit: {} {} above recovered from process {}, which did not close the log");
   const LogSiteFormat not_rotated_ = site("latencykit: the log could not be rotated and goes on in the same file: {}");
   std::vector<std::uint64_t> record_;
 };

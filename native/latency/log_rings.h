@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "latency/log_mapping.h"
 #include "latency/log_ring.h"
 
 namespace latencykit {
@@ -81,15 +82,24 @@ class LogRings {
  public:
   using Ring = log_threads::Ring;
 
-  // Every ring has `ring_bytes`, rounded as LogRing does; `on_half_full` is called by producers with `context`.
-  LogRings(std::size_t ring_bytes, LogRing::Hook on_half_full, void* context)
-      : ring_bytes_(ring_bytes), hook_(on_half_full), context_(context), number_(next_number()) {
+  // Every ring is of `kind` and has `ring_bytes`, rounded as LogRing does; `on_half_full` is called by producers
+  // with `context`. With a mapping, which must outlive this, the rings lie in it and the first is made at once.
+  // Throws std::bad_alloc and what LogMapping throws.
+  LogRings(std::size_t ring_bytes, LogRing::Hook on_half_full, void* context, LogRingKind kind = LogRingKind::kBounded,
+           LogMapping* mapping = nullptr)
+      : ring_bytes_(ring_bytes),
+        hook_(on_half_full),
+        context_(context),
+        kind_(kind),
+        mapping_(mapping),
+        number_(next_number()) {
     spare_.reserve(kSpareRings);
+    if (mapping_ != nullptr) add_spare();
   }
   LogRings(const LogRings&) = delete;
   LogRings& operator=(const LogRings&) = delete;
 
-  std::size_t longest_record() const { return LogRing::rounded(ring_bytes_) / 2; }
+  std::size_t longest_record() const { return LogRing::longest_record(ring_bytes_, kind_); }
 
   // The calling thread's own ring. Throws std::bad_alloc.
   LogRing& of_this_thread() {
@@ -132,11 +142,11 @@ class LogRings {
     if (ended_.empty()) return;
     const std::lock_guard lock(mutex_);
     for (Ring* ended : ended_) {
-      if (ended->ring.front() != nullptr) continue;
+      if (ended->ring.front() != nullptr || (ended->ring.holds() && ended->ring.held() != 0)) continue;
       const auto at = std::find_if(rings_.begin(), rings_.end(), [&](const auto& ring) { return ring.get() == ended; });
       past_dropped_ += ended->ring.dropped() - ended->dropped_before;
       on_gone(ended);
-      if (spare_.size() < kSpareRings) spare_.push_back(std::move(*at));
+      if (spare_.size() < spare_.capacity()) spare_.push_back(std::move(*at));
       rings_.erase(at);
       changed_ = true;
       std::erase(seen_, ended);
@@ -178,13 +188,12 @@ class LogRings {
     auto lease = std::make_shared<log_threads::Lease>();
     const std::lock_guard lock(mutex_);
     rings_.reserve(rings_.size() + 1);
-    if (spare_.empty()) {
-      spare_.push_back(std::unique_ptr<Ring>(new Ring{.ring = LogRing(ring_bytes_, hook_, context_), .lease = {}}));
-    }
+    if (spare_.empty()) add_spare();
     std::unique_ptr<Ring> ring = std::move(spare_.back());
     spare_.pop_back();
     ring->lease = lease;
     ring->thread = log_thread_number();
+    if (mapping_ != nullptr) mapping_->serve_thread(ring->ring, ring->thread);
     ring->dropped_before = ring->ring.dropped();
     LogRing& taken = ring->ring;
     rings_.push_back(std::move(ring));
@@ -193,9 +202,24 @@ class LogRings {
     return taken;
   }
 
+  LogRing make_ring() const {
+    if (mapping_ != nullptr) return LogRing(mapping_->add_ring(ring_bytes_), hook_, context_, kind_);
+    return LogRing(ring_bytes_, hook_, context_, kind_);
+  }
+
+  void add_spare() {
+    // What lies in a mapping is never given back, so every ring must find its place here again.
+    if (mapping_ != nullptr) spare_.reserve(rings_.size() + kSpareRings);
+    std::unique_ptr<Ring> made(new Ring{.ring = make_ring(), .lease = {}});
+    if (mapping_ != nullptr) mapping_->follow(made->ring);
+    spare_.push_back(std::move(made));
+  }
+
   const std::size_t ring_bytes_;
   const LogRing::Hook hook_;
   void* const context_;
+  const LogRingKind kind_;
+  LogMapping* const mapping_;
   const std::uint64_t number_;
 
   std::mutex mutex_;  // Over the members up to the next blank line.
