@@ -152,7 +152,7 @@ PyObject* copy(PyObject* self, PyObject*) {
 PyObject* record(PyObject* self, PyObject* object) {
   uint64_t ns = 0;
   if (!read_not_negative(self, object, "ns", &ns)) return nullptr;
-  record_into(reinterpret_cast<HistogramObject*>(self), ns);
+  native(self).record(ns);
   Py_RETURN_NONE;
 }
 
