@@ -1,7 +1,8 @@
 """Types of the native module, kept true to it by stubtest."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, Never, Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
+from types import TracebackType
+from typing import Any, Final, Literal, Never, Protocol, Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
 
 # --- logger: the native half of latencykit.engine.AsyncLogger
 import numpy as np
@@ -31,9 +32,41 @@ class SimulatedClock:
     def __new__(cls, step: int = 1, read_cost: int = 0) -> SimulatedClock: ...
     def advance(self, ns: SupportsIndex, /) -> None:
         """Move the clock on."""
-    @property
+    def set(self, ns: SupportsIndex, /) -> None:
+        """Move the clock to a time, back as well."""
     def now_ns(self) -> int:
-        """The present time in nanoseconds."""
+        """Return the time as a reader sees it."""
+
+# ---- timer: native/bind/timer.cpp
+
+@type_check_only
+class Clock(Protocol):
+    """Anything that tells the time in nanoseconds."""
+
+    def now_ns(self) -> SupportsIndex:
+        """Return the time, 0 to 2**64 - 1 ns."""
+
+@final
+class TimerScope:
+    """Times the block of a with statement; made by PrecisionTimer.measure()."""
+
+    def __new__(cls, *args: Never) -> Never: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+    @property
+    def elapsed_ns(self) -> int:
+        """How long the last block took."""
+
+@final
+class PrecisionTimer:
+    def __new__(cls, clock: Clock | None = None, *, fenced: bool = False) -> PrecisionTimer: ...
+    def now_ns(self) -> int: ...
+    def ticks(self) -> int: ...
+    def measure(self, stats: Histogram, /) -> TimerScope: ...
+    @property
+    def clock(self) -> Clock | None: ...
 
 # ---- operation: native/bind/operation.cpp
 

@@ -44,19 +44,19 @@ inline uint64_t monotonic_ns() {
 // is not timed; the second keeps the timed work from starting before the read. rdtscp waits for the timed
 // work itself, and the last fence keeps what follows from slipping into the interval.
 //
-// start() and finish() are the pair with the outer fences only, for scopes that must cost little: what lies between
-// the two may begin while the counter is read, and what follows may share the processor with its end.
+// ordered() and finished() are begin() and end() without what keeps later work back, each half as dear: for a single
+// time, and for scopes that must cost little. What follows such a read may share the processor with it.
 struct TscTicks {
 #if defined(__x86_64__)
   static uint64_t read() { return __rdtsc(); }
-  static uint64_t start() {
+  static uint64_t ordered() {
     _mm_lfence();
     const uint64_t ticks = __rdtsc();
     // For the compiler: a load that it moved ahead of the counter could be any time older, not just reordered.
     std::atomic_signal_fence(std::memory_order_seq_cst);
     return ticks;
   }
-  static uint64_t finish() {
+  static uint64_t finished() {
     unsigned cpu;
     return __rdtscp(&cpu);
   }
@@ -74,8 +74,8 @@ struct TscTicks {
   }
 #else
   static uint64_t read() { return monotonic_ns(); }
-  static uint64_t start() { return monotonic_ns(); }
-  static uint64_t finish() { return monotonic_ns(); }
+  static uint64_t ordered() { return monotonic_ns(); }
+  static uint64_t finished() { return monotonic_ns(); }
   static uint64_t begin() { return monotonic_ns(); }
   static uint64_t end() { return monotonic_ns(); }
 #endif
@@ -84,8 +84,6 @@ struct TscTicks {
 // The fallback: a vDSO call, tens of nanoseconds a read; the compiler cannot move work across it.
 struct MonotonicTicks {
   static uint64_t read() { return monotonic_ns(); }
-  static uint64_t start() { return monotonic_ns(); }
-  static uint64_t finish() { return monotonic_ns(); }
   static uint64_t begin() { return monotonic_ns(); }
   static uint64_t end() { return monotonic_ns(); }
 };
@@ -100,8 +98,6 @@ struct SimulatedTicks {
     now += read_cost;
     return now - now % step;
   }
-  uint64_t start() { return read(); }
-  uint64_t finish() { return read(); }
   uint64_t begin() { return read(); }
   uint64_t end() { return read(); }
 };
@@ -168,7 +164,7 @@ class TscClock {
   uint64_t now_ns() const {
     if (source_ == ClockSource::monotonic) return monotonic_ns();
     uint64_t ns = 0;
-    while (!timeline_.ns_at(TscTicks::start(), &ns)) {
+    while (!timeline_.ns_at(TscTicks::ordered(), &ns)) {
     }
     return ns;
   }
