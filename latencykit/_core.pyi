@@ -1,7 +1,20 @@
 """Types of the native module, kept true to it by stubtest."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, Never, Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
+from types import TracebackType
+from typing import (
+    Any,
+    Final,
+    Literal,
+    Never,
+    Protocol,
+    Self,
+    SupportsFloat,
+    SupportsIndex,
+    TypedDict,
+    final,
+    type_check_only,
+)
 
 # --- logger: the native half of latencykit.engine.AsyncLogger
 import numpy as np
@@ -26,14 +39,97 @@ def recalibrate() -> None: ...
 
 @final
 class SimulatedClock:
-    """A clock that moves only when told to; readers see it in steps of `step` ns and pay `read_cost` ns a read."""
+    """A clock that moves only when told to, for tests and replays; it begins at 0.
 
-    def __new__(cls, step: int = 1, read_cost: int = 0) -> SimulatedClock: ...
+    Args:
+        step: Readers see the clock in whole steps of so many nanoseconds, 1 or more.
+        read_cost: How far each reading moves the clock on, in nanoseconds.
+
+    Raises:
+        InvalidTypeError: An argument is not a whole number.
+        InvalidValueError: It is negative or beyond 64 bits, or the step is 0.
+    """
+
+    def __new__(cls, step: SupportsIndex = 1, read_cost: SupportsIndex = 0) -> SimulatedClock: ...
     def advance(self, ns: SupportsIndex, /) -> None:
-        """Move the clock on."""
-    @property
+        """Move the clock on by 0 or more nanoseconds.
+
+        Raises:
+            InvalidTypeError: The argument is not a whole number.
+            InvalidValueError: It is negative, or the clock would pass 2**64 - 1 ns.
+        """
+    def set(self, ns: SupportsIndex, /) -> None:
+        """Move the clock to a time, 0 to 2**64 - 1 ns; back as well, as a clock does that was reset.
+
+        Raises:
+            InvalidTypeError: The argument is not a whole number.
+            InvalidValueError: It is out of range.
+        """
     def now_ns(self) -> int:
-        """The present time in nanoseconds."""
+        """Return the time in nanoseconds, as a reader sees it: in whole steps, and paying for the reading."""
+
+# ---- timer: native/bind/timer.cpp
+
+@type_check_only
+class Clock(Protocol):
+    """Anything that tells the time in nanoseconds."""
+
+    def now_ns(self) -> SupportsIndex:
+        """Return the time, 0 to 2**64 - 1 ns."""
+
+@final
+class TimerScope:
+    """Times the blocks of `with` statements, one at a time; made by PrecisionTimer.measure().
+
+    Entering raises InvalidStateError if the scope is inside a block already, leaving if it is not. What ``as`` binds is
+    the scope.
+    """
+
+    def __new__(cls, *args: Never) -> Never: ...
+    def __call__(self, *args: Never, **kwargs: Never) -> Never:
+        """Serve with statements only, which call a scope as its own __enter__ and __exit__."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+    @property
+    def elapsed_ns(self) -> int:
+        """How long the last block took, in nanoseconds; InvalidStateError before the first has ended."""
+
+@final
+class PrecisionTimer:
+    """Reads the machine's clock, or another one, and times blocks with it.
+
+    Any number of threads may share a timer. The first timer of a process calibrates the counter, which takes 10 ms.
+
+    Args:
+        clock: A SimulatedClock, or any object with a method ``now_ns()``, in place of the machine's clock.
+        fenced: Whether a scope, before it reads the clock at the beginning of a block, waits for what the code before
+            the block has begun. Only the machine's counter needs it.
+
+    Raises:
+        InvalidTypeError: The clock has no method ``now_ns()``.
+    """
+
+    def __new__(cls, clock: Clock | None = None, *, fenced: bool = False) -> PrecisionTimer: ...
+    def now_ns(self) -> int:
+        """Return the time in nanoseconds: of CLOCK_MONOTONIC, and it never goes back; or of the given clock.
+
+        Raises:
+            InvalidTypeError: The given clock returned something else than a whole number.
+            InvalidValueError: It returned a number outside 0 to 2**64 - 1.
+        """
+    def ticks(self) -> int:
+        """Return the machine's raw counter, which is not ordered with the work around it; else the given clock."""
+    def measure(self, stats: Histogram, /) -> TimerScope:
+        """Return a scope that times `with` blocks and records them in `stats`; it keeps both alive.
+
+        Raises:
+            InvalidTypeError: `stats` is not a histogram.
+        """
+    @property
+    def clock(self) -> Clock | None:
+        """The clock that was given, or None for the machine's."""
 
 # ---- operation: native/bind/operation.cpp
 

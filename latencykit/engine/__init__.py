@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
     from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
+    from latencykit.engine.timer import PrecisionTimer, SimulatedClock
 
 __all__ = [
     "BUY", "ORDER_DTYPE", "SELL", "AsyncLogger", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig",
-    "LogSite", "Order", "OrderArena", "PanicDetector", "Price", "RunReport", "Signal", "Ticks", "indicators",
-    "read_ticks", "synthetic_market",
+    "LogSite", "Order", "OrderArena", "PanicDetector", "PrecisionTimer", "Price", "RunReport", "Signal",
+    "SimulatedClock", "Ticks", "indicators", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
@@ -33,9 +34,11 @@ _HOMES = {
     "Order": "orders",
     "OrderArena": "orders",
     "PanicDetector": "signals",
+    "PrecisionTimer": "timer",
     "Price": "signals",
     "RunReport": "engine",
     "Signal": "signals",
+    "SimulatedClock": "timer",
     "Ticks": "feeds",
     "read_ticks": "feeds",
     "synthetic_market": "feeds",

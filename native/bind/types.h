@@ -25,6 +25,8 @@ struct ModuleState {
   PyTypeObject* histogram;
   PyTypeObject* operation;
   PyTypeObject* simulated_clock;
+  PyTypeObject* precision_timer;
+  PyTypeObject* timer_scope;
   PyTypeObject* order_arena;
   PyTypeObject* order;
   PyTypeObject* async_logger;
@@ -66,6 +68,7 @@ inline bool holds_gil() {
 void close_free_signals(ModuleState* state);
 
 int add_clock(PyObject* module);
+int add_timer(PyObject* module);
 int add_histogram(PyObject* module);
 int add_operation(PyObject* module);
 int add_meter(PyObject* module);
