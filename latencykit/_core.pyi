@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Never, Self, SupportsFloat, SupportsInde
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 # ---- clock: native/bind/clock.cpp
 
@@ -186,6 +186,7 @@ class OrderArena:
 
 # ---- histogram: native/bind/histogram.cpp, duration_watch.cpp
 
+@disjoint_base
 class Histogram:
     def __new__(cls, lowest: SupportsIndex = 1, highest: SupportsIndex = ..., digits: SupportsIndex = 3) -> Self: ...
     __hash__: None  # type: ignore[assignment]
@@ -227,7 +228,7 @@ class Histogram:
     def add_watch(self, watch: DurationWatch, /) -> None: ...
     def remove_watch(self, watch: DurationWatch, /) -> None: ...
     @classmethod
-    def from_interval(cls, source: Histogram, /) -> Self: ...
+    def _from_interval(cls, source: Histogram, /) -> Self: ...
     @classmethod
     def __init_subclass__(cls, **keywords: Any) -> None: ...
 

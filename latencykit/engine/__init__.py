@@ -12,31 +12,37 @@ if TYPE_CHECKING:
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
     from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
+    from latencykit.engine.stats import Alarm, Alert, HistogramLogWriter, PerformanceStats, read_histogram_log
 
 __all__ = [
-    "BUY", "ORDER_DTYPE", "SELL", "AsyncLogger", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig",
-    "LogSite", "Order", "OrderArena", "PanicDetector", "Price", "RunReport", "Signal", "Ticks", "indicators",
-    "read_ticks", "synthetic_market",
+    "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger", "Confidence", "CpuPinning", "Detector", "Engine",
+    "EngineConfig", "HistogramLogWriter", "LogSite", "Order", "OrderArena", "PanicDetector", "PerformanceStats",
+    "Price", "RunReport", "Signal", "Ticks", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
     "BUY": "orders",
     "ORDER_DTYPE": "orders",
     "SELL": "orders",
+    "Alarm": "stats",
+    "Alert": "stats",
     "AsyncLogger": "logger",
     "Confidence": "signals",
     "CpuPinning": "pinning",
     "Detector": "engine",
     "Engine": "engine",
     "EngineConfig": "config",
+    "HistogramLogWriter": "stats",
     "LogSite": "logger",
     "Order": "orders",
     "OrderArena": "orders",
     "PanicDetector": "signals",
+    "PerformanceStats": "stats",
     "Price": "signals",
     "RunReport": "engine",
     "Signal": "signals",
     "Ticks": "feeds",
+    "read_histogram_log": "stats",
     "read_ticks": "feeds",
     "synthetic_market": "feeds",
 }

@@ -539,8 +539,8 @@ PyMethodDef methods[] = {
      "add_watch($self, watch, /)\n--\n\n"
      "Show a DurationWatch everything that is recorded from now on, but not what is merged or decoded."},
     {"remove_watch", remove_watch, METH_O, "remove_watch($self, watch, /)\n--\n\nShow it nothing more."},
-    {"from_interval", from_interval, METH_O | METH_CLASS,
-     "from_interval($type, source, /)\n--\n\n"
+    {"_from_interval", from_interval, METH_O | METH_CLASS,
+     "_from_interval($type, source, /)\n--\n\n"
      "Return what `source` recorded since the last call for it, as an instance made without __new__.\n"
      "It reads without the GIL: a thread that records into `source` meanwhile is not held up, and what it\n"
      "records is in this interval or in the next."},

@@ -14,7 +14,7 @@ namespace latencykit::bind {
 
 using Watches = std::vector<std::shared_ptr<DurationWatch>>;
 
-// The GIL serialises all use, with one exception: `from_interval` reads the counts without it. What would take
+// The GIL serialises all use, with one exception: `_from_interval` reads the counts without it. What would take
 // the counts away from under it waits for `reader` first.
 struct HistogramObject {
   PyObject base;
