@@ -18,28 +18,39 @@ __all__ = [
     "BUY", "ORDER_DTYPE", "SELL", "AsyncLogger", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig",
     "LogSite", "Order", "OrderArena", "PanicDetector", "PrecisionTimer", "Price", "RunReport", "Signal",
     "SimulatedClock", "Ticks", "indicators", "read_ticks", "synthetic_market",
+    from latencykit.engine.stats import Alarm, Alert, HistogramLogWriter, PerformanceStats, read_histogram_log
+
+__all__ = [
+    "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger", "Confidence", "CpuPinning", "Detector", "Engine",
+    "EngineConfig", "HistogramLogWriter", "LogSite", "Order", "OrderArena", "PanicDetector", "PerformanceStats",
+    "Price", "RunReport", "Signal", "Ticks", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
     "BUY": "orders",
     "ORDER_DTYPE": "orders",
     "SELL": "orders",
+    "Alarm": "stats",
+    "Alert": "stats",
     "AsyncLogger": "logger",
     "Confidence": "signals",
     "CpuPinning": "pinning",
     "Detector": "engine",
     "Engine": "engine",
     "EngineConfig": "config",
+    "HistogramLogWriter": "stats",
     "LogSite": "logger",
     "Order": "orders",
     "OrderArena": "orders",
     "PanicDetector": "signals",
     "PrecisionTimer": "timer",
+    "PerformanceStats": "stats",
     "Price": "signals",
     "RunReport": "engine",
     "Signal": "signals",
     "SimulatedClock": "timer",
     "Ticks": "feeds",
+    "read_histogram_log": "stats",
     "read_ticks": "feeds",
     "synthetic_market": "feeds",
 }

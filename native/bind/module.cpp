@@ -49,6 +49,7 @@ int execute(PyObject* module) {
   if (PyArray_ImportNumPyAPI() < 0) return -1;
   if (find_errors(state_of_module(module)) < 0) return -1;
   for (auto add : {add_clock, add_timer, add_histogram, add_operation, add_meter, add_allocations, add_probes,
+  for (auto add : {add_clock, add_histogram, add_duration_watch, add_operation, add_meter, add_allocations, add_probes,
                    add_order_arena, add_logger, add_indicators, add_panic_detector}) {
     if (add(module) < 0) return -1;
   }
@@ -66,6 +67,8 @@ int each_reference(ModuleState* s, F f) {
   for (PyTypeObject** type :
        {&s->histogram, &s->operation, &s->simulated_clock, &s->precision_timer, &s->timer_scope, &s->order_arena,
         &s->order, &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal}) {
+  for (PyTypeObject** type : {&s->histogram, &s->duration_watch, &s->operation, &s->simulated_clock, &s->order_arena,
+                              &s->order, &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
   }
   return 0;
@@ -109,6 +112,12 @@ PyModuleDef definition = {
 };
 
 }  // namespace
+
+ModuleState* state_of_subtype(PyTypeObject* type) {
+  PyObject* module = PyType_GetModuleByDef(type, &definition);
+  return module == nullptr ? nullptr : state_of_module(module);
+}
+
 }  // namespace latencykit::bind
 
 PyMODINIT_FUNC PyInit__core() { return PyModuleDef_Init(&latencykit::bind::definition); }
