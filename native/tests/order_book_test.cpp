@@ -316,7 +316,7 @@ struct Tally {
 };
 
 // A reader that the writer never met while it ran would prove nothing.
-constexpr std::uint64_t kLeastVersions = 50;
+constexpr std::uint64_t kLeastVersions = 20;
 
 void read_until(const BookReader& book, bool (*is_whole)(const BookCopy&), std::uint64_t wanted, Tally* tally) {
   OwnCopy own(kDepth);
