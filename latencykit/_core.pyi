@@ -489,3 +489,205 @@ class AllocationCounter:
     def stop(self) -> AllocationCounts: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...
+
+# ---- order book: native/bind/order_book.cpp, book_snapshot.cpp, book_opening.cpp, book_updates.cpp
+
+BOOK_LEVEL_DTYPE: Final[np.dtype[np.void]]
+
+@type_check_only
+class _BookFigures:
+    @property
+    def symbol(self) -> str:
+        """The symbol of the book."""
+    @property
+    def depth(self) -> int:
+        """How many levels a side can have."""
+    @property
+    def version(self) -> int:
+        """How many changes the book had published; a snapshot with a higher one is newer."""
+    @property
+    def best_bid(self) -> float:
+        """The highest bid; NaN if there is none."""
+    @property
+    def best_bid_quantity(self) -> int:
+        """The quantity at the best bid; 0 if there is none."""
+    @property
+    def best_ask(self) -> float:
+        """The lowest ask; NaN if there is none."""
+    @property
+    def best_ask_quantity(self) -> int:
+        """The quantity at the best ask; 0 if there is none."""
+    @property
+    def spread(self) -> float:
+        """Best ask minus best bid, negative while the book is crossed; NaN if a side is empty."""
+    @property
+    def mid(self) -> float:
+        """The middle of best bid and ask; NaN if a side is empty."""
+    @property
+    def micro_price(self) -> float:
+        """The mid weighted by the opposite side's quantity: (bid * Qa + ask * Qb) / (Qa + Qb); NaN if a side is empty.
+
+        Gatheral and Oomen (Finance and Stochastics 14, 2010) call this the micro-price, as most do. Stoikov
+        (Quantitative Finance 18, 2018) calls it the weighted mid, and micro-price a model fitted to data, which this
+        is not.
+        """
+    @property
+    def crossed(self) -> bool:
+        """Whether the best bid is above the best ask."""
+    @property
+    def locked(self) -> bool:
+        """Whether the best bid equals the best ask."""
+    def imbalance(self, levels: SupportsIndex = 1) -> float:
+        """Return (Qb - Qa) / (Qb + Qa), Q being the sum of the quantities on a side's first levels.
+
+        From Gould and Bonart, "Queue imbalance as a one-tick-ahead price predictor in a limit order book" (2016).
+
+        Args:
+            levels: How many levels of each side count, 1 or more.
+
+        Returns:
+            From -1 (asks only) to 1 (bids only); NaN if both sides are empty.
+
+        Raises:
+            InvalidTypeError: `levels` is not an int.
+            InvalidValueError: `levels` is below 1.
+        """
+
+@final
+class BookSnapshot(_BookFigures):
+    """A consistent copy of an order book; made by OrderBook.snapshot()."""
+
+    @property
+    def bids(self) -> npt.NDArray[np.void]:
+        """The bid levels, best first, as a read-only array (BOOK_LEVEL_DTYPE) over this snapshot's memory."""
+    @property
+    def asks(self) -> npt.NDArray[np.void]:
+        """The ask levels, best first, as a read-only array (BOOK_LEVEL_DTYPE) over this snapshot's memory."""
+
+@final
+class OrderBook(_BookFigures):
+    """The best price levels of one symbol, in this process: one writer, readers without a lock.
+
+    Args:
+        symbol: 1 to 63 bytes of UTF-8.
+        depth: How many levels a side holds at most, 1 to 10,000.
+
+    Raises:
+        InvalidTypeError: `symbol` is not a str, or `depth` not an int.
+        InvalidValueError: `symbol` is empty or too long, or `depth` is out of range.
+    """
+
+    def __new__(cls, symbol: str, depth: SupportsIndex = 10) -> OrderBook: ...
+    @classmethod
+    def create(cls, name: str, symbol: str, depth: SupportsIndex = 10) -> OrderBook:
+        """Make a book in shared memory and become its writer, or take over one that has lost its writer.
+
+        A book taken over is emptied in one update; who is attached to it sees it go on.
+
+        Args:
+            name: The name of the shared memory, 1 to 250 bytes without a slash.
+            symbol: 1 to 63 bytes of UTF-8.
+            depth: How many levels a side holds at most, 1 to 10,000.
+
+        Raises:
+            InvalidTypeError: An argument is not of its type.
+            InvalidValueError: An argument is out of range, or the name holds a book of another symbol or depth.
+            InvalidStateError: The book has a writer, or belongs to another user.
+            DataError: The name holds something else, a damaged book, or one of another version.
+            CapacityError: The system refused the memory.
+        """
+    @classmethod
+    def attach(cls, name: str, /) -> OrderBook:
+        """Open a book in shared memory for reading, whether its writer is there or not.
+
+        Raises:
+            InvalidTypeError: `name` is not a str.
+            InvalidValueError: There is no shared memory of that name, or it cannot be a name.
+            InvalidStateError: It belongs to another user.
+            DataError: The name holds something else, a damaged book, or one of another version.
+        """
+    @classmethod
+    def remove(cls, name: str, /) -> bool:
+        """Remove a name of shared memory, whatever it holds, unless a writer uses it.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            InvalidStateError: It has a writer.
+        """
+    @property
+    def name(self) -> str | None:
+        """The name of the shared memory; None if the book is in this process's own."""
+    @property
+    def updates(self) -> int:
+        """How many updates were taken, with those that changed nothing."""
+    @property
+    def writable(self) -> bool:
+        """Whether this object is the book's writer."""
+    @property
+    def has_writer(self) -> bool:
+        """Whether the book has a writer now, here or in another process."""
+    @property
+    def closed(self) -> bool:
+        """Whether the book was closed."""
+    @property
+    def bids(self) -> npt.NDArray[np.void]:
+        """All bid rows as a read-only live array: they change with the book, also while they are read."""
+    @property
+    def asks(self) -> npt.NDArray[np.void]:
+        """All ask rows as a read-only live array: they change with the book, also while they are read."""
+    def update(self, side: SupportsIndex, price: SupportsFloat | SupportsIndex, quantity: SupportsIndex, /) -> None:
+        """Set the quantity of a price level; 0 removes the level, and is nothing if there is none.
+
+        Args:
+            side: BUY for a bid, SELL for an ask.
+            price: Any finite number.
+            quantity: What the level has now, 0 to 2**63 - 1.
+
+        Raises:
+            InvalidTypeError: An argument is not a number of the right kind, or there are not three.
+            InvalidValueError: An argument is out of range; the book is unchanged.
+            InvalidStateError: This is not the book's writer, or the book is closed.
+        """
+    def apply(self, records: npt.NDArray[np.void], /) -> None:
+        """Apply updates as one change: readers see all of them or none.
+
+        Args:
+            records: One dimension, with the fields `side`, `price` and `quantity`, such as BOOK_UPDATE_DTYPE.
+
+        Raises:
+            InvalidTypeError: It is not such an array, or a field would lose something as float64 or int64.
+            InvalidValueError: A record is out of range; none is applied.
+            InvalidStateError: This is not the book's writer, or the book is closed.
+        """
+    def clear(self) -> None:
+        """Remove every level, as one change.
+
+        Raises:
+            InvalidStateError: This is not the book's writer, or the book is closed.
+        """
+    def snapshot(self, into: BookSnapshot | None = None) -> BookSnapshot:
+        """Return a copy that was the book at one moment.
+
+        Args:
+            into: A snapshot of a book of the same depth to refill and return, so that nothing is allocated. If this
+                raises InvalidStateError or DataError it is left empty.
+
+        Raises:
+            InvalidTypeError: `into` is not a snapshot.
+            InvalidValueError: `into` has another depth.
+            InvalidStateError: The book is closed, its writer died in the middle of an update, or no consistent copy
+                could be had in a second.
+            DataError: The shared memory was overwritten.
+        """
+    def unlink(self) -> None:
+        """Remove the book's name, if it still has it; whoever has the book open keeps it.
+
+        Raises:
+            InvalidStateError: The book is not in shared memory, or is closed and has another writer.
+        """
+    def close(self) -> None:
+        """Let go of the memory and of the writer's part; arrays that were taken stay valid."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...

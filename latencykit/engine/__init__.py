@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from latencykit.engine import indicators
+    from latencykit.engine.book import BOOK_LEVEL_DTYPE, BOOK_UPDATE_DTYPE, BookSnapshot, OrderBook
     from latencykit.engine.config import EngineConfig
     from latencykit.engine.engine import Detector, Engine, RunReport
     from latencykit.engine.feeds import Ticks, read_ticks, synthetic_market
@@ -24,15 +25,21 @@ __all__ = [
     "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger", "Confidence", "CpuPinning", "Detector", "Engine",
     "EngineConfig", "HistogramLogWriter", "LogSite", "Order", "OrderArena", "PanicDetector", "PerformanceStats",
     "Price", "RunReport", "Signal", "Ticks", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
+    "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "AsyncLogger", "BookSnapshot",
+    "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "LogSite", "Order", "OrderArena", "OrderBook",
+    "PanicDetector", "Price", "RunReport", "Signal", "Ticks", "indicators", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
+    "BOOK_LEVEL_DTYPE": "book",
+    "BOOK_UPDATE_DTYPE": "book",
     "BUY": "orders",
     "ORDER_DTYPE": "orders",
     "SELL": "orders",
     "Alarm": "stats",
     "Alert": "stats",
     "AsyncLogger": "logger",
+    "BookSnapshot": "book",
     "Confidence": "signals",
     "CpuPinning": "pinning",
     "Detector": "engine",
@@ -42,6 +49,7 @@ _HOMES = {
     "LogSite": "logger",
     "Order": "orders",
     "OrderArena": "orders",
+    "OrderBook": "book",
     "PanicDetector": "signals",
     "PrecisionTimer": "timer",
     "PerformanceStats": "stats",

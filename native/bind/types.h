@@ -22,6 +22,7 @@ struct ModuleState {
   PyObject* invalid_state;
   PyObject* capacity;
   PyObject* unsupported;
+  PyObject* data_error;
   PyTypeObject* histogram;
   PyTypeObject* duration_watch;
   PyTypeObject* operation;
@@ -30,6 +31,9 @@ struct ModuleState {
   PyTypeObject* timer_scope;
   PyTypeObject* order_arena;
   PyTypeObject* order;
+  PyTypeObject* order_book;
+  PyTypeObject* book_snapshot;
+  PyObject* book_level_dtype;
   PyTypeObject* async_logger;
   PyTypeObject* log_site;
   PyTypeObject* ema;
@@ -80,6 +84,7 @@ int add_meter(PyObject* module);
 int add_allocations(PyObject* module);
 int add_probes(PyObject* module);
 int add_order_arena(PyObject* module);
+int add_order_book(PyObject* module);
 int add_logger(PyObject* module);
 int add_indicators(PyObject* module);
 int add_panic_detector(PyObject* module);
