@@ -13,21 +13,14 @@ if TYPE_CHECKING:
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
     from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
+    from latencykit.engine.stats import Alarm, Alert, HistogramLogWriter, PerformanceStats, read_histogram_log
     from latencykit.engine.timer import PrecisionTimer, SimulatedClock
 
 __all__ = [
-    "BUY", "ORDER_DTYPE", "SELL", "AsyncLogger", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig",
-    "LogSite", "Order", "OrderArena", "PanicDetector", "PrecisionTimer", "Price", "RunReport", "Signal",
-    "SimulatedClock", "Ticks", "indicators", "read_ticks", "synthetic_market",
-    from latencykit.engine.stats import Alarm, Alert, HistogramLogWriter, PerformanceStats, read_histogram_log
-
-__all__ = [
-    "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger", "Confidence", "CpuPinning", "Detector", "Engine",
-    "EngineConfig", "HistogramLogWriter", "LogSite", "Order", "OrderArena", "PanicDetector", "PerformanceStats",
-    "Price", "RunReport", "Signal", "Ticks", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
-    "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "AsyncLogger", "BookSnapshot",
-    "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "LogSite", "Order", "OrderArena", "OrderBook",
-    "PanicDetector", "Price", "RunReport", "Signal", "Ticks", "indicators", "read_ticks", "synthetic_market",
+    "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger",
+    "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter", "LogSite",
+    "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price", "RunReport",
+    "Signal", "SimulatedClock", "Ticks", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
@@ -51,8 +44,8 @@ _HOMES = {
     "OrderArena": "orders",
     "OrderBook": "book",
     "PanicDetector": "signals",
-    "PrecisionTimer": "timer",
     "PerformanceStats": "stats",
+    "PrecisionTimer": "timer",
     "Price": "signals",
     "RunReport": "engine",
     "Signal": "signals",
