@@ -1,44 +1,28 @@
-"""Statistics of durations: what it costs to keep one, and what it costs to ask for a percentile.
+"""Statistics of durations: what it costs to record one.
 
-`stats` is the hot path: one duration is recorded. A list is as cheap as that gets, and only puts off the work:
-`stats_percentile` is the question asked afterwards, of 10,000 durations. The list also grows for ever, and forgets
-nothing; the histogram is of one size, and exact to three digits.
+A list is as cheap as that gets, and puts off the work: `stats_percentile` is the question asked afterwards. The list
+also grows for ever; the histogram stays of one size, and knows durations to three digits.
 """
 
-import random
 from typing import TYPE_CHECKING
 
 import latencykit as lk
+
+from ._durations import KEPT, durations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from latencykit.suite import Operation
 
-KEPT = 10_000
 # A list that is emptied now and then, untimed, so that a long run fits into memory.
 MOST_KEPT = 1_000_000
 
 stats = lk.Component("stats", baseline="naive", doc="record one duration")
-stats_percentile = lk.Component("stats_percentile", baseline="naive", doc=f"p99 of {KEPT:,} recorded durations")
-
-
-def durations() -> list[int]:
-    """Return durations as a hot path has them, some hundred nanoseconds with a long tail, over many buckets."""
-    source = random.Random(20)  # noqa: S311 - the same durations in every run
-    return [max(1, round(source.lognormvariate(6.0, 0.8))) for _ in range(KEPT)]
 
 
 def recorded(record: "Callable[[int], object]", between: "Callable[[], object] | None" = None) -> "Operation":
     return lk.replay(record, [(ns,) for ns in durations()], between=between)
-
-
-def filled(record: "Callable[[int], object]") -> None:
-    for ns in durations():
-        record(ns)
-
-
-# --- recording
 
 
 @stats.variant
@@ -155,71 +139,3 @@ def tdigest() -> "Operation":
     from fastdigest import TDigest
 
     return recorded(TDigest().update)
-
-
-# --- asking for a percentile
-
-
-@stats_percentile.variant(name="naive")
-def sorted_list() -> "Callable[[], object]":
-    kept = durations()
-
-    def p99() -> int:
-        return sorted(kept)[len(kept) * 99 // 100]
-
-    return p99
-
-
-@stats_percentile.variant(name="statistics", contrast=True)
-def standard_library() -> "Callable[[], object]":
-    from statistics import quantiles
-
-    kept = durations()
-
-    def p99() -> float:
-        return quantiles(kept, n=100)[98]
-
-    return p99
-
-
-@stats_percentile.variant(name="numpy", contrast=True)
-def numpy_array() -> "Operation":
-    import numpy as np
-
-    return lk.call(np.percentile, np.array(durations()), 99)
-
-
-@stats_percentile.variant(name="histogram")
-def our_histogram() -> "Operation":
-    from latencykit.engine import PerformanceStats
-
-    kept = PerformanceStats()
-    filled(kept.record)
-    return lk.call(kept.percentile, 99)
-
-
-@stats_percentile.variant(name="hdrhistogram", peer="hdrhistogram")
-def their_histogram() -> "Operation":
-    from hdrh.histogram import HdrHistogram
-
-    kept = HdrHistogram(1, 3_600_000_000_000, 3)
-    filled(kept.record_value)
-    return lk.call(kept.get_value_at_percentile, 99)
-
-
-@stats_percentile.variant(name="ddsketch", peer="ddsketch")
-def their_sketch() -> "Operation":
-    from ddsketch import DDSketch
-
-    kept = DDSketch(0.001)
-    filled(kept.add)
-    return lk.call(kept.get_quantile_value, 0.99)
-
-
-@stats_percentile.variant(name="tdigest", peer="fastdigest")
-def their_digest() -> "Operation":
-    from fastdigest import TDigest
-
-    kept = TDigest()
-    filled(kept.update)
-    return lk.call(kept.percentile, 99)
