@@ -47,6 +47,15 @@ def leaked(operation: Callable[[], object]) -> tuple[int, int]:
     return min(size for size, _ in rounds), min(blocks for _, blocks in rounds)
 
 
+def raises(error: type[Exception], call: Callable[[], object]) -> bool:
+    """Tell whether a call raises, without what pytest.raises keeps of each."""
+    try:
+        call()
+    except error:
+        return True
+    return False
+
+
 def use_everything() -> None:
     stats, clock = Histogram(1, 10**6, digits=1), SimulatedClock(step=2, read_cost=1)
     clock.advance(2**40)
@@ -86,12 +95,8 @@ def fail_everywhere() -> None:
             lambda: SimulatedClock().advance("x"),  # type: ignore[arg-type]
             lambda: SimulatedClock().set(-1),
         ):
-            with pytest.raises(LatencykitError):
-                failing()
-    with pytest.raises(KeyError), scope:
-        raise KeyError
-    with pytest.raises(TypeError):
-        PrecisionTimer(None, None)  # type: ignore[call-arg, arg-type]
+            assert raises(LatencykitError, failing)
+    assert raises(TypeError, lambda: PrecisionTimer(None, None))  # type: ignore[call-arg, arg-type]
 
 
 @pytest.mark.parametrize("work", [use_everything, fail_everywhere])
