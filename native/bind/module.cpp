@@ -30,7 +30,8 @@ int find_errors(ModuleState* state) {
                      find_error(errors, "InvalidTypeError", &state->invalid_type) ||
                      find_error(errors, "InvalidStateError", &state->invalid_state) ||
                      find_error(errors, "CapacityError", &state->capacity) ||
-                     find_error(errors, "UnsupportedError", &state->unsupported);
+                     find_error(errors, "UnsupportedError", &state->unsupported) ||
+                     find_error(errors, "ClosedError", &state->closed);
   Py_DECREF(errors);
   return failed ? -1 : 0;
 }
@@ -48,8 +49,9 @@ int execute(PyObject* module) {
   if (refuse_subinterpreter() < 0) return -1;
   if (PyArray_ImportNumPyAPI() < 0) return -1;
   if (find_errors(state_of_module(module)) < 0) return -1;
-  for (auto add : {add_clock, add_histogram, add_operation, add_meter, add_allocations, add_probes, add_order_arena,
-                   add_logger, add_indicators, add_panic_detector}) {
+  for (auto add :
+       {add_clock, add_histogram, add_operation, add_meter, add_allocations, add_probes, add_order_arena, add_logger,
+        add_indicators, add_panic_detector, add_object_queues, add_record_queue, add_round_trips}) {
     if (add(module) < 0) return -1;
   }
   return 0;
@@ -59,12 +61,13 @@ int execute(PyObject* module) {
 template <typename F>
 int each_reference(ModuleState* s, F f) {
   if (s == nullptr) return 0;  // The collector may come before the module was executed.
-  for (PyObject** error :
-       {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity, &s->unsupported, &s->panic_kind}) {
+  for (PyObject** error : {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity, &s->unsupported,
+                           &s->closed, &s->panic_kind}) {
     if (int stop = f(error)) return stop;
   }
   for (PyTypeObject** type : {&s->histogram, &s->operation, &s->simulated_clock, &s->order_arena, &s->order,
-                              &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal}) {
+                              &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal, &s->spsc_queue,
+                              &s->mpmc_queue, &s->unbounded_queue, &s->record_queue, &s->echo}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
   }
   return 0;
