@@ -140,9 +140,18 @@ struct Methods {
 
   // The caller's reference, or nullptr if there is nothing.
   static PyObject* pop_one(Self* self) {
-    PyObject* item = nullptr;
+    PyObject* item;
     if (!self->ring->try_pop(&item)) return nullptr;
-    if constexpr (kBounded<Ring>) notify(self->ends.emptied, 1);
+    if constexpr (kBounded<Ring>) {
+      if (self->ends.emptied.has_sleepers()) [[unlikely]] {
+        return wake_producer(self, item);
+      }
+    }
+    return item;
+  }
+
+  [[gnu::noinline]] static PyObject* wake_producer(Self* self, PyObject* item) {
+    self->ends.emptied.notify_locked(1);
     return item;
   }
 
@@ -150,15 +159,27 @@ struct Methods {
     return refuse_closed(state(self), " and empty; nothing more will come");
   }
 
+  // Whatever is not the usual way ends in a call of its own, so that the usual way has no registers to save.
   static PyObject* try_pop(PyObject* object, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
-    Self* self = as_queue(object);
-    PyObject* otherwise = Py_None;
-    if (count != 0 || names != nullptr) {
-      if (!read_optional(state(self), "try_pop", "default", arguments, count, names, &otherwise)) return nullptr;
+    if (count != 0 || names != nullptr) return try_pop_or(object, arguments, count, names);
+    if (PyObject* item = pop_one(as_queue(object))) [[likely]] {
+      return item;
     }
-    if (PyObject* item = pop_one(self)) return item;
-    if (self->ends.closed) return refuse_drained(self);
-    return Py_NewRef(otherwise);
+    return nothing_there(as_queue(object), Py_None);
+  }
+
+  [[gnu::noinline]] static PyObject* try_pop_or(PyObject* object, PyObject* const* arguments, Py_ssize_t count,
+                                                PyObject* names) {
+    PyObject* otherwise = Py_None;
+    if (!read_optional(state(as_queue(object)), "try_pop", "default", arguments, count, names, &otherwise)) {
+      return nullptr;
+    }
+    if (PyObject* item = pop_one(as_queue(object))) return item;
+    return nothing_there(as_queue(object), otherwise);
+  }
+
+  [[gnu::noinline]] static PyObject* nothing_there(Self* self, PyObject* otherwise) {
+    return self->ends.closed ? refuse_drained(self) : Py_NewRef(otherwise);
   }
 
   static PyObject* pop(PyObject* object, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {

@@ -38,16 +38,16 @@ namespace latencykit {
 template <typename Atomics = HardwareAtomics>
 class SpscPositions {
  public:
-  explicit SpscPositions(std::size_t capacity) : capacity_(capacity) {}
+  explicit SpscPositions(std::size_t capacity) : producer_{.limit = capacity}, capacity_(capacity) {}
 
   std::size_t capacity() const { return capacity_; }
 
   // Producer: how many items, at most `wanted`, may be written from position write_at() on.
   std::size_t room(std::size_t wanted) {
-    std::size_t free = capacity_ - static_cast<std::size_t>(producer_.next - producer_.seen);
+    std::size_t free = static_cast<std::size_t>(producer_.limit - producer_.next);
     if (free < wanted) {
-      producer_.seen = popped_.value.load(std::memory_order_acquire);
-      free = capacity_ - static_cast<std::size_t>(producer_.next - producer_.seen);
+      producer_.limit = popped_.value.load(std::memory_order_acquire) + capacity_;
+      free = static_cast<std::size_t>(producer_.limit - producer_.next);
     }
     return std::min(free, wanted);
   }
@@ -60,10 +60,10 @@ class SpscPositions {
 
   // Consumer: how many items, at most `wanted`, may be read from position read_at() on.
   std::size_t ready(std::size_t wanted) {
-    std::size_t there = static_cast<std::size_t>(consumer_.seen - consumer_.next);
+    std::size_t there = static_cast<std::size_t>(consumer_.limit - consumer_.next);
     if (there < wanted) {
-      consumer_.seen = pushed_.value.load(std::memory_order_acquire);
-      there = static_cast<std::size_t>(consumer_.seen - consumer_.next);
+      consumer_.limit = pushed_.value.load(std::memory_order_acquire);
+      there = static_cast<std::size_t>(consumer_.limit - consumer_.next);
     }
     return std::min(there, wanted);
   }
@@ -89,13 +89,13 @@ class SpscPositions {
   };
   struct alignas(kApart) Private {
     std::uint64_t next = 0;
-    std::uint64_t seen = 0;
+    std::uint64_t limit;  // Up to here without another look at the other side's position.
   };
 
   Published pushed_;
   Private producer_;
   Published popped_;
-  Private consumer_;
+  Private consumer_{.limit = 0};
   alignas(kApart) const std::size_t capacity_;
 };
 

@@ -64,10 +64,11 @@ class Gate {
 
   // The same under a lock that waiters hold between enter() and their second look.
   void notify_locked(std::uint32_t threads) {
-    if (sleepers_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    if (has_sleepers()) [[unlikely]] {
       wake(threads);
     }
   }
+  bool has_sleepers() const { return sleepers_.load(std::memory_order_relaxed) != 0; }
 
  private:
   [[gnu::noinline]] void wake(std::uint32_t threads) {
