@@ -39,3 +39,7 @@ class UsageError(LatencykitError):
 
 class UnsupportedError(LatencykitError, RuntimeError):
     """This machine or this Python lacks what was asked for."""
+
+
+class LatencykitWarning(UserWarning):
+    """What was asked for could not be had in full, and the work goes on without it."""

@@ -182,7 +182,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class Failure(msgspec.Struct, frozen=True):
     """An operation that could not be measured, and why, in a sentence.
 
-    A peer whose package is not installed is only `skipped`.
+    A peer whose package is not installed, and what this machine cannot do, is only `skipped`.
     """
 
     component: str

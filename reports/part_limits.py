@@ -5,8 +5,8 @@ measured too and taken off. Statements are timed in turns, in a new order each r
 machine meets all of them alike; a ratio is the median over rounds, with its 95 % interval. The unit is
 ``gc.isenabled()``, about the least that a call from Python can cost.
 
-Run it as ``python reports/part_limits.py``. It prints a table in Markdown and ends with 0 if every limit holds, 1 if one
-is missed, 3 if one cannot be told or the machine was unfit.
+Run it as ``python reports/part_limits.py``. It prints a table in Markdown and ends with 0 if every limit holds, 1 if
+one is missed, 3 if one cannot be told or the machine was unfit.
 """
 
 import gc
@@ -115,7 +115,7 @@ LIMITS = [
         "create and release",
         20,
         "msgspec.Struct(gc=False)",
-        True,
+        difference=True,
     ),
     Limit("book update", "book update", 3, "unit"),
 ]

@@ -100,7 +100,7 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _errors(run: "Run") -> list["Failure"]:
-    """Return what failed; peers that are not installed count only where nothing at all was measured."""
+    """Return what failed; what was skipped counts only where nothing at all was measured."""
     return [failure for failure in run.failures if not (failure.skipped and run.results)]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from latencykit.errors import InvalidTypeError, LatencykitError
+from latencykit.errors import InvalidTypeError, LatencykitError, UnsupportedError
 from latencykit.measuring import events
 from latencykit.measuring.conditions import collector, pinned
 from latencykit.measuring.loading import describe, find
@@ -103,7 +103,9 @@ def _run_operation(component: Component, wanted: Wanted, task: Task, emit: Emit)
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a suite raises is reported, and the rest goes on
         variant = component.variants.get(wanted.variant)
-        lacking = isinstance(error, ModuleNotFoundError) and variant is not None and variant.peer is not None
+        lacking = isinstance(error, UnsupportedError) or (
+            isinstance(error, ModuleNotFoundError) and variant is not None and variant.peer is not None
+        )
         emit(_failed(component.name, wanted, error, skipped=lacking))
     else:
         emit(events.OperationFinished(name, samples))

@@ -280,3 +280,12 @@ def assert_ended(pid: int) -> None:
         wait_for(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         pass
+
+
+def test_what_this_machine_cannot_do_is_skipped_with_its_reason(tmp_path):
+    body = 'from latencykit.errors import UnsupportedError; raise UnsupportedError("it needs 3 CPUs; lend it more")'
+    told = run_suite(write_suite(tmp_path, f"{GOOD}\n@c.variant\ndef bad():\n    {body}\n{LAST}"))
+    assert finished(told) == ["made/good", "made/last"]
+    failure = failures(told)["made/bad"]
+    assert failure.skipped
+    assert failure.reason == "it needs 3 CPUs; lend it more"

@@ -238,7 +238,7 @@ def test_the_cpus_are_given_back_when_the_engine_cannot_start(tmp_path):
 
 
 def test_a_cpu_that_is_not_ours():
-    with pytest.raises(InvalidValueError, match="CPU 100000 is not ours"):
+    with pytest.raises(InvalidValueError, match="CPU 100000 does not exist"):
         Engine(EngineConfig(cpu_pinning=True, cpu_cores=(ALLOWED[0], 100_000)))
 
 
