@@ -92,12 +92,20 @@ void sleep_until(Gate<Atomics>& gate, Try attempt) {
   }
 }
 
+// Whether this thread has one CPU only: whoever it waits for may need that one, and spinning keeps it away.
+inline bool has_one_cpu() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
+}
+
 // Looks until `done()` or the deadline (on CLOCK_MONOTONIC), spinning at first and then, unless told to spin only,
 // yielding; with Wait::kPark it gives up after a while, when it is time to sleep. Returns whether it is done.
 template <typename Done>
 bool look_until(Done done, Wait wait, std::uint64_t deadline_ns) {
   constexpr int kLooksPerTime = 32;  // Reading the clock costs as much as many looks.
   const std::uint64_t begin = monotonic_ns();
+  const std::uint64_t spin_ns = has_one_cpu() ? 0 : kSpinNs;
   for (;;) {
     for (int i = 0; i < kLooksPerTime; ++i) {
       if (done()) return true;
@@ -105,8 +113,8 @@ bool look_until(Done done, Wait wait, std::uint64_t deadline_ns) {
     }
     const std::uint64_t now = monotonic_ns();
     if (now >= deadline_ns) return false;
-    if (wait == Wait::kSpin || now - begin < kSpinNs) continue;
-    if (wait == Wait::kPark && now - begin >= kSpinNs + kYieldNs) return false;
+    if (wait == Wait::kSpin || now - begin < spin_ns) continue;
+    if (wait == Wait::kPark && now - begin >= spin_ns + kYieldNs) return false;
     ::sched_yield();
   }
 }
