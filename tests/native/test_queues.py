@@ -260,11 +260,15 @@ def test_errors_leak_nothing():
             lambda: records.pop_many(out=out),
             lambda: records.pop_many("x"),
         ):
-            with pytest.raises((InvalidTypeError, InvalidValueError)):
+            try:  # pytest.raises() keeps a few blocks of its own each time
                 call()
+            except (InvalidTypeError, InvalidValueError):
+                continue
+            raise AssertionError
 
     fail()
-    assert blocks_after(fail, 50) <= 20
+    held = sys.getrefcount(out), sys.getrefcount(wrong)
+    assert blocks_after(fail, 200) <= 20
     assert (sys.getrefcount(out), sys.getrefcount(wrong)) == held
 
 

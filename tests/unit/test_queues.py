@@ -1,5 +1,6 @@
 """The queues of the engine: what they do, one call at a time and between threads."""
 
+import itertools
 import math
 import os
 import queue
@@ -254,7 +255,7 @@ def test_many_producers_and_consumers_lose_nothing(kind):
     running = [Waiting(produce, p) for p in range(threads)] + [Waiting(consume, c) for c in range(threads)]
     for thread in running:
         thread.outcome()
-    assert sorted(sum(taken, [])) == [(p, i) for p in range(threads) for i in range(each)]
+    assert sorted(itertools.chain(*taken)) == [(p, i) for p in range(threads) for i in range(each)]
     for got in taken:
         for p in range(threads):
             assert [i for q, i in got if q == p] == sorted(i for q, i in got if q == p)
