@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from latencykit.engine.logger import AsyncLogger, LogSite
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
+    from latencykit.engine.queues import MpmcQueue, RecordQueue, SpscQueue, UnboundedQueue
     from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
     from latencykit.engine.stats import Alarm, Alert, HistogramLogWriter, PerformanceStats, read_histogram_log
     from latencykit.engine.timer import PrecisionTimer, SimulatedClock
 
 __all__ = [
     "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger",
-    "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter", "LogSite",
-    "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price", "RunReport",
-    "Signal", "SimulatedClock", "Ticks", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
+    "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter",
+    "LogSite", "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats",
+    "PrecisionTimer", "Price", "RecordQueue", "RunReport", "Signal", "SimulatedClock", "SpscQueue", "Ticks",
+    "UnboundedQueue", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
@@ -40,6 +42,7 @@ _HOMES = {
     "EngineConfig": "config",
     "HistogramLogWriter": "stats",
     "LogSite": "logger",
+    "MpmcQueue": "queues",
     "Order": "orders",
     "OrderArena": "orders",
     "OrderBook": "book",
@@ -47,10 +50,13 @@ _HOMES = {
     "PerformanceStats": "stats",
     "PrecisionTimer": "timer",
     "Price": "signals",
+    "RecordQueue": "queues",
     "RunReport": "engine",
     "Signal": "signals",
     "SimulatedClock": "timer",
+    "SpscQueue": "queues",
     "Ticks": "feeds",
+    "UnboundedQueue": "queues",
     "read_histogram_log": "stats",
     "read_ticks": "feeds",
     "synthetic_market": "feeds",

@@ -22,6 +22,7 @@ struct ModuleState {
   PyObject* invalid_state;
   PyObject* capacity;
   PyObject* unsupported;
+  PyObject* closed;
   PyObject* data_error;
   PyTypeObject* histogram;
   PyTypeObject* duration_watch;
@@ -39,6 +40,11 @@ struct ModuleState {
   PyTypeObject* ema;
   PyTypeObject* panic_detector;
   PyTypeObject* signal;
+  PyTypeObject* spsc_queue;
+  PyTypeObject* mpmc_queue;
+  PyTypeObject* unbounded_queue;
+  PyTypeObject* record_queue;
+  PyTypeObject* echo;
   PyObject* panic_kind;
   FreeSignals free_signals;
 };
@@ -89,5 +95,8 @@ int add_logger(PyObject* module);
 int add_log_recovery(PyObject* module);
 int add_indicators(PyObject* module);
 int add_panic_detector(PyObject* module);
+int add_object_queues(PyObject* module);
+int add_record_queue(PyObject* module);
+int add_round_trips(PyObject* module);
 
 }  // namespace latencykit::bind
