@@ -30,7 +30,8 @@ int find_errors(ModuleState* state) {
                      find_error(errors, "InvalidTypeError", &state->invalid_type) ||
                      find_error(errors, "InvalidStateError", &state->invalid_state) ||
                      find_error(errors, "CapacityError", &state->capacity) ||
-                     find_error(errors, "UnsupportedError", &state->unsupported);
+                     find_error(errors, "UnsupportedError", &state->unsupported) ||
+                     find_error(errors, "DataError", &state->data_error);
   Py_DECREF(errors);
   return failed ? -1 : 0;
 }
@@ -49,7 +50,7 @@ int execute(PyObject* module) {
   if (PyArray_ImportNumPyAPI() < 0) return -1;
   if (find_errors(state_of_module(module)) < 0) return -1;
   for (auto add : {add_clock, add_histogram, add_operation, add_meter, add_allocations, add_probes, add_order_arena,
-                   add_logger, add_indicators, add_panic_detector}) {
+                   add_order_book, add_logger, add_indicators, add_panic_detector}) {
     if (add(module) < 0) return -1;
   }
   return 0;
@@ -59,12 +60,13 @@ int execute(PyObject* module) {
 template <typename F>
 int each_reference(ModuleState* s, F f) {
   if (s == nullptr) return 0;  // The collector may come before the module was executed.
-  for (PyObject** error :
-       {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity, &s->unsupported, &s->panic_kind}) {
+  for (PyObject** error : {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity, &s->unsupported,
+                           &s->data_error, &s->book_level_dtype, &s->panic_kind}) {
     if (int stop = f(error)) return stop;
   }
-  for (PyTypeObject** type : {&s->histogram, &s->operation, &s->simulated_clock, &s->order_arena, &s->order,
-                              &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal}) {
+  for (PyTypeObject** type :
+       {&s->histogram, &s->operation, &s->simulated_clock, &s->order_arena, &s->order, &s->order_book,
+        &s->book_snapshot, &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
   }
   return 0;

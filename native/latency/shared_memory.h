@@ -1,0 +1,241 @@
+// A named block of memory that processes share, and the claim by which one of them is the block's writer.
+//
+// Promises:
+// - A SharedMemory owns its descriptor and its mapping and gives both back; the name stays until remove(). Who has
+//   the block mapped keeps it, whether the name is still there or not.
+// - New memory reads as zero and is there when resize() returns: a full file system is an error then, not a SIGBUS later.
+// - The mapping starts at a page. A reader's is read-only: a write through it is a fault, not damage.
+// - The claim belongs to one SharedMemory at a time, over all processes. The kernel ends it when its holder closes it or
+//   dies, however it dies; so there is no stale claim, no process number to be reused, and nothing to clean up.
+// - fork() does not copy the claim: it stays with the parent, and in the child is_claim_held() turns false.
+// - Blocks are made with mode 0600: processes of other users cannot open them.
+// - What it cannot protect from: a process of the same user that truncates the file under a mapping makes the next
+//   access fault (SIGBUS). Nothing here ever shrinks a block.
+//
+// Errors are std::system_error with the errno of the call that failed; a missing name is ENOENT.
+// Claiming, releasing and destroying are serialised by the owner; forking may happen at any time.
+//
+// Linux: the claim is an open-file-description lock (fcntl F_OFD_SETLK). It lasts until the last descriptor and the last
+// mapping of one open() are gone, and a forked child shares both. So the claim has an open file of its own, which is
+// never mapped, and which a fork handler closes in the child; with POSIX locks, which do belong to a process, any
+// reader's close() in the writer's process would end the claim.
+#pragma once
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace latencykit {
+
+class SharedMemory {
+ public:
+  enum class Open { kReadOnly, kReadWrite, kCreateIfMissing };
+
+  static constexpr std::size_t kLongestName = 250;  // NAME_MAX is 255 and counts what the C library adds.
+
+  // Whether a name can be one: not empty, not too long, no slash, no zero, not a folder's own name.
+  static bool is_name(std::string_view name) noexcept {
+    return !name.empty() && name.size() <= kLongestName && name.find('/') == name.npos &&
+           name.find('\0') == name.npos && name != "." && name != "..";
+  }
+
+  SharedMemory(const std::string& name, Open how) : name_("/" + name), writable_(how != Open::kReadOnly) {
+    const int flags = (writable_ ? O_RDWR : O_RDONLY) | (how == Open::kCreateIfMissing ? O_CREAT : 0);
+    descriptor_ = retried([&] { return shm_open(name_.c_str(), flags, 0600); });
+    if (descriptor_ < 0) fail("shm_open");
+  }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+
+  ~SharedMemory() {
+    const std::lock_guard guard(claims().mutex);
+    drop_claim();
+    if (data_ != nullptr) munmap(data_, mapped_);
+    close(descriptor_);
+  }
+
+  std::string name() const { return name_.substr(1); }
+  void* data() const noexcept { return data_; }
+
+  // The size of the block now; only what was mapped may be touched.
+  std::size_t size() const { return static_cast<std::size_t>(status().st_size); }
+
+  void resize(std::size_t bytes) {
+    const int error = posix_fallocate(descriptor_, 0, static_cast<off_t>(bytes));
+    if (error != 0) throw std::system_error(error, std::generic_category(), "posix_fallocate");
+  }
+
+  void map(std::size_t bytes) {
+    const int protection = writable_ ? PROT_READ | PROT_WRITE : PROT_READ;
+    void* mapping = mmap(nullptr, bytes, protection, MAP_SHARED, descriptor_, 0);
+    if (mapping == MAP_FAILED) fail("mmap");
+    data_ = mapping;
+    mapped_ = bytes;
+  }
+
+  enum class Claim { kHeld, kTaken, kNameGone };
+
+  // Becomes the block's writer, unless there is one or the name no longer leads here. The block must have been opened
+  // for writing.
+  Claim try_claim() {
+    const std::lock_guard guard(claims().mutex);
+    if (is_claim_held()) return Claim::kHeld;
+    const int own = retried([&] { return shm_open(name_.c_str(), O_RDWR, 0); });
+    if (own < 0) {
+      if (errno == ENOENT) return Claim::kNameGone;
+      fail("shm_open");
+    }
+    struct flock lock = whole_file();
+    const bool here = is_here(own);
+    if (here && fcntl(own, F_OFD_SETLK, &lock) == 0) {
+      claim_descriptor_ = own;
+      claims().add(this);
+      claim_held_.store(true, std::memory_order_relaxed);
+      return Claim::kHeld;
+    }
+    const int error = errno;
+    close(own);
+    if (!here) return Claim::kNameGone;
+    if (error == EAGAIN || error == EACCES) return Claim::kTaken;
+    throw std::system_error(error, std::generic_category(), "fcntl(F_OFD_SETLK)");
+  }
+
+  void release_claim() {
+    const std::lock_guard guard(claims().mutex);
+    drop_claim();
+  }
+
+  bool is_claim_held() const noexcept { return claim_held_.load(std::memory_order_relaxed); }
+  // The same as a place to look at, for a hot path.
+  const std::atomic<bool>* claim_flag() const noexcept { return &claim_held_; }
+
+  // Whether this or another SharedMemory is the writer.
+  bool is_claimed() const {
+    if (is_claim_held()) return true;
+    struct flock lock = whole_file();
+    if (fcntl(descriptor_, F_OFD_GETLK, &lock) < 0) fail("fcntl(F_OFD_GETLK)");
+    return lock.l_type != F_UNLCK;
+  }
+
+  // Whether any name leads here still.
+  bool has_name() const { return status().st_nlink > 0; }
+
+  // Takes the name away if it leads to this block; false if it does not, or no longer.
+  bool remove_name() const {
+    const int other = retried([&] { return shm_open(name_.c_str(), O_RDONLY, 0); });
+    if (other < 0) {
+      if (errno == ENOENT) return false;
+      fail("shm_open");
+    }
+    const bool here = is_here(other);
+    close(other);
+    return here && remove(name());
+  }
+
+  // Takes a name away, whatever it leads to; false if there was none.
+  static bool remove(const std::string& name) {
+    if (shm_unlink(("/" + name).c_str()) == 0) return true;
+    if (errno != ENOENT) fail("shm_unlink");
+    return false;
+  }
+
+ private:
+  // Every claim of this process, for the fork handlers.
+  class Claims {
+   public:
+    Claims() {
+      pthread_atfork([] { claims().mutex.lock(); }, [] { claims().mutex.unlock(); },
+                     [] {
+                       claims().drop_all();
+                       claims().mutex.unlock();
+                     });
+    }
+
+    void add(SharedMemory* memory) noexcept {
+      memory->next_ = first_;
+      first_ = memory;
+    }
+
+    void remove(SharedMemory* memory) noexcept {
+      SharedMemory** link = &first_;
+      while (*link != memory) link = &(*link)->next_;
+      *link = memory->next_;
+    }
+
+    std::mutex mutex;
+
+   private:
+    // In the child of a fork: nothing but what is safe there.
+    void drop_all() noexcept {
+      while (first_ != nullptr) first_->drop_claim();
+    }
+
+    SharedMemory* first_ = nullptr;
+  };
+
+  // Never destroyed: objects may outlive the end of main().
+  static Claims& claims() {
+    static Claims* const all = new Claims;
+    return *all;
+  }
+
+  // With the claims locked. The claim's file is closed and not unlocked: a child's copy of it must not end its parent's.
+  void drop_claim() noexcept {
+    if (!is_claim_held()) return;
+    claims().remove(this);
+    claim_held_.store(false, std::memory_order_relaxed);
+    close(claim_descriptor_);
+  }
+
+  static struct flock whole_file() noexcept {
+    struct flock lock = {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    return lock;
+  }
+
+  struct stat status() const {
+    struct stat found;
+    if (fstat(descriptor_, &found) < 0) fail("fstat");
+    return found;
+  }
+
+  // Whether a descriptor is of this block.
+  bool is_here(int descriptor) const {
+    const struct stat here = status();
+    struct stat there;
+    return fstat(descriptor, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+  }
+
+  template <typename F>
+  static int retried(F call) {
+    int result;
+    do {
+      result = call();
+    } while (result < 0 && errno == EINTR);
+    return result;
+  }
+
+  [[noreturn]] static void fail(const char* call) { throw std::system_error(errno, std::generic_category(), call); }
+
+  std::string name_;
+  bool writable_;
+  int descriptor_ = -1;
+  int claim_descriptor_ = -1;  // Of a second open(), never mapped; only while the claim is held.
+  void* data_ = nullptr;
+  std::size_t mapped_ = 0;
+  std::atomic<bool> claim_held_ = false;
+  SharedMemory* next_ = nullptr;  // The next claim of this process.
+};
+
+}  // namespace latencykit
