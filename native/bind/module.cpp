@@ -50,7 +50,7 @@ int execute(PyObject* module) {
   if (PyArray_ImportNumPyAPI() < 0) return -1;
   if (find_errors(state_of_module(module)) < 0) return -1;
   for (auto add : {add_clock, add_histogram, add_operation, add_meter, add_allocations, add_probes, add_order_arena,
-                   add_order_book, add_logger, add_indicators, add_panic_detector}) {
+                   add_order_book, add_logger, add_indicators, add_panic_detector, add_shared_ring}) {
     if (add(module) < 0) return -1;
   }
   return 0;
@@ -66,7 +66,7 @@ int each_reference(ModuleState* s, F f) {
   }
   for (PyTypeObject** type :
        {&s->histogram, &s->operation, &s->simulated_clock, &s->order_arena, &s->order, &s->order_book,
-        &s->book_snapshot, &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal}) {
+        &s->book_snapshot, &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal, &s->shared_ring}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
   }
   return 0;

@@ -34,6 +34,7 @@ struct ModuleState {
   PyTypeObject* async_logger;
   PyTypeObject* log_site;
   PyTypeObject* ema;
+  PyTypeObject* shared_ring;
   PyTypeObject* panic_detector;
   PyTypeObject* signal;
   PyObject* panic_kind;
@@ -80,5 +81,6 @@ int add_order_book(PyObject* module);
 int add_logger(PyObject* module);
 int add_indicators(PyObject* module);
 int add_panic_detector(PyObject* module);
+int add_shared_ring(PyObject* module);
 
 }  // namespace latencykit::bind
