@@ -82,12 +82,33 @@ def msgspec_struct() -> "Operation":
     return lk.call(Order, SYMBOL_ID, SIDE, QUANTITY, PRICE)
 
 
+@orders.variant(peer="recordclass")
+def recordclass() -> "Operation":
+    from recordclass import dataobject
+
+    class Order(dataobject):  # type: ignore[misc]  # the package has no types
+        symbol_id: int
+        side: int
+        quantity: int
+        price: float
+
+    return lk.call(Order, SYMBOL_ID, SIDE, QUANTITY, PRICE)
+
+
 @orders.variant
 def arena() -> "Operation":
     """Walk all slots: no order is released, so each creation takes the slot that was used longest ago."""
     from latencykit.engine import OrderArena
 
     return lk.call(OrderArena(CAPACITY, on_exhausted="recycle").create, SYMBOL_ID, SIDE, QUANTITY, PRICE)
+
+
+@orders.variant
+def arena_hot() -> "Operation":
+    """Use one slot again and again: each creation ends the order before it."""
+    from latencykit.engine import OrderArena
+
+    return lk.call(OrderArena(1, on_exhausted="recycle").create, SYMBOL_ID, SIDE, QUANTITY, PRICE)
 
 
 @orders.variant

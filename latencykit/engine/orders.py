@@ -8,8 +8,15 @@ An `OrderArena` owns the slots; `arena.create(...)` returns an `Order`, a view o
 * Once an order is over, its views and its handle never come to mean another order: reading a field,
   releasing it again or looking it up raises `InvalidStateError`. `order.alive`, `order.handle` and ``repr``
   still work.
-* An arena has memory for one view of each slot. Whoever holds more views, for example of orders that are
-  over, makes it allocate, which `arena.allocations` counts.
+* An arena has memory for one view of each slot, and for what else fits into the last page. Whoever holds more views,
+  for example of orders that are over, makes it allocate, which `arena.allocations` counts.
+* Memory: by default all of it is touched at the start, so that no order meets a page fault, and an arena that this
+  machine or its control group has no room for is refused with `CapacityError` before that. ``prefault``,
+  ``huge_pages`` and ``numa_node`` choose otherwise; the properties of the same names say what is in force.
+* With ``poison=True`` a free slot's fields are a pattern (the price is NaN), and `create` raises
+  `InvalidStateError` if somebody wrote into the slot meanwhile through an address that he kept;
+  ``arena.verify()`` looks at all free slots at once. The arena then creates no more orders, and the slot
+  stays as it was found.
 * An arena belongs to one interpreter and relies on its lock: any thread may call it.
 
 `ORDER_DTYPE` is the layout of `arena.orders`, one row for each slot of 64 bytes:
@@ -17,7 +24,7 @@ An `OrderArena` owns the slots; `arena.create(...)` returns an `Order`, a view o
 ========== ========= =====================================================================
 field      type      meaning
 ========== ========= =====================================================================
-handle     uint64    of the order in the slot; of the slot's next order while it is free
+handle     uint64    of the order in the slot; while it is free, of its next order; 0 before its first use
 price      float64   limit price, finite and above 0
 quantity   int64     units, above 0
 symbol_id  uint32    the instrument's number

@@ -1,11 +1,11 @@
 // Orders in preallocated slots of one cache line each, created and released without an allocation.
 //
 // Promises:
-// - A slot is 64 bytes on its own cache line. A slot never moves: the arena reserves address space for all the slots
+// - A slot (order_slot.h) is one cache line. A slot never moves: the arena reserves address space for all the slots
 //   that it may ever have, and growing gives memory to more of it.
 // - Free slots form a LIFO list through the slots themselves, so that the slot released last, still in the cache, is
-//   the next one out. acquire() and release() are a few loads and stores; slots are written once by the
-//   constructor, so that the first orders meet no page fault.
+//   the next one out. acquire() and release() are a few loads and stores. Where the memory lies and whether it is
+//   touched beforehand is the PagePolicy (reserved_pages.h). A slot is all zero until it is first used.
 // - A handle names one order for ever: generation << index_bits | index, from the first generation of the slot on,
 //   never 0 and never above 2^63 - 1 (it fits a signed 64-bit field). Releasing a slot moves it to its next
 //   handle, which nobody has been given; so whoever holds a handle or a slot pointer with it sees by one
@@ -15,6 +15,11 @@
 // - When no slot is free: kRaise makes acquire() return null; kGrow doubles the slots up to max_capacity(), then null;
 //   kRecycle ends the order that was created first and uses its slot, in constant time. Only kRecycle keeps
 //   the list of orders in use, in the order of their creation.
+// - Poison mode, for debugging: a free slot is filled with a pattern, and the pattern is looked at before the slot is
+//   given out again, as are the zeros of a slot that was never used. What was written into it meanwhile,
+//   through a pointer that somebody kept, makes acquire() return null with damage() saying where; the arena
+//   then gives out nothing more and leaves the slot as it is. Under AddressSanitizer such a slot cannot even be
+//   read or written without a report. Off, it costs acquire() and release() the test of one flag each.
 // - Not thread-safe: its owner (in Python, the GIL) serialises. No hidden state is shared between arenas.
 #pragma once
 
@@ -22,40 +27,21 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <memory>
+#include <optional>
 
+#include "latency/order_slot.h"
 #include "latency/reserved_pages.h"
+#include "latency/slot_poison.h"
 
 namespace latencykit {
 
-enum class Side : std::uint8_t { kBuy = 0, kSell = 1 };
-
 enum class WhenExhausted : std::uint8_t { kRaise, kGrow, kRecycle };
 
-struct alignas(64) OrderSlot {
-  std::uint64_t handle = 0;  // Of the order in the slot; of the next one while the slot is free.
-  double price = 0.0;
-  std::int64_t quantity = 0;
-  std::uint32_t symbol_id = 0;
-  Side side = Side::kBuy;
-  bool in_use = false;
-  OrderSlot* next = nullptr;   // Free: the next free slot. In use under kRecycle: the order created after this one.
-  OrderSlot* older = nullptr;  // In use under kRecycle: the order created before this one.
+struct ArenaOptions {
+  PagePolicy pages = {};
+  bool poison = false;
+  int handle_bits = 63;  // Bounds the handles; lowered only by tests, to see slots leave service.
 };
-static_assert(sizeof(OrderSlot) == 64, "a slot is one cache line");
-
-// The first field of an order that no exchange would take.
-enum class OrderFault : std::uint8_t { kNone, kSymbol, kSide, kQuantity, kPrice };
-
-inline OrderFault check_order(std::int64_t symbol_id, std::int64_t side, std::int64_t quantity, double price) {
-  // As unsigned numbers the negative ones are too large as well. NaN fails every comparison.
-  if (static_cast<std::uint64_t>(symbol_id) > std::numeric_limits<std::uint32_t>::max()) return OrderFault::kSymbol;
-  if (static_cast<std::uint64_t>(side) > static_cast<std::uint64_t>(Side::kSell)) return OrderFault::kSide;
-  if (quantity <= 0) return OrderFault::kQuantity;
-  if (!(price > 0.0 && price <= std::numeric_limits<double>::max())) return OrderFault::kPrice;
-  return OrderFault::kNone;
-}
 
 // What a handle is to an arena.
 enum class HandleState : std::uint8_t { kAlive, kStale, kNeverIssued };
@@ -65,26 +51,41 @@ class OrderArena {
   static constexpr std::size_t kMaxCapacity = std::size_t{1} << 32;
   static constexpr std::size_t kMaxGrowth = 1024;  // How many times its first capacity an arena may grow to.
 
-  // Throws std::bad_alloc if the system refuses the memory. `capacity` is in 1..kMaxCapacity. `handle_bits`
-  // bounds the handles and is lowered only by tests, to see slots leave service.
-  OrderArena(std::size_t capacity, WhenExhausted when_exhausted, int handle_bits = 63)
+  // Throws PagesRefused if there is no memory of that kind. `capacity` is in 1..kMaxCapacity.
+  OrderArena(std::size_t capacity, WhenExhausted when_exhausted, ArenaOptions options = {})
       : when_exhausted_(when_exhausted),
-        pages_(capacity * sizeof(OrderSlot), capacity_limit(capacity, when_exhausted) * sizeof(OrderSlot)),
+        poison_(options.poison),
+        pages_(capacity * sizeof(OrderSlot), capacity_limit(capacity, when_exhausted) * sizeof(OrderSlot),
+               options.pages),
         max_capacity_(std::min(pages_.size() / sizeof(OrderSlot), capacity_limit(capacity, when_exhausted))),
         index_bits_(std::bit_width(max_capacity_ - 1)),
-        last_handle_((std::uint64_t{1} << handle_bits) - 1) {
-    if (!commit(capacity)) throw std::bad_alloc();
+        last_handle_((std::uint64_t{1} << options.handle_bits) - 1) {
+    if (const CommitResult result = commit(capacity); !result.ok()) throw PagesRefused(result);
   }
   OrderArena(OrderArena&&) noexcept = default;
   OrderArena(const OrderArena&) = delete;
   OrderArena& operator=(const OrderArena&) = delete;
   OrderArena& operator=(OrderArena&&) = delete;
 
-  // A slot for a new order, its handle set and its other fields as the last order left them; null when exhausted.
+  ~OrderArena() {
+    if (!poison_ || slots() == nullptr) return;
+    // Whoever is given this address space next may use all of it.
+    for (std::size_t index = 0; index < fresh_; ++index) open_slot(slots() + index);
+  }
+
+  // A slot for a new order, its handle set and its other fields for the caller to write; null when exhausted or
+  // damaged.
   [[nodiscard]] OrderSlot* acquire() noexcept {
-    if (free_ == nullptr && !refill()) return nullptr;
     OrderSlot* slot = free_;
-    free_ = slot->next;
+    if (slot == nullptr) [[unlikely]] {
+      slot = take_elsewhere();
+      if (slot == nullptr) return nullptr;
+    } else {
+      if (poison_ && !is_intact(slot)) return nullptr;
+      free_ = slot->next;
+      __builtin_prefetch(free_,
+                         1);  // The next one out, written by the next call; after a random order of releases, cold.
+    }
     slot->in_use = true;
     ++in_use_;
     if (when_exhausted_ == WhenExhausted::kRecycle) link_newest(slot);
@@ -98,8 +99,7 @@ class OrderArena {
     --in_use_;
     slot->handle += std::uint64_t{1} << index_bits_;
     if (slot->handle > last_handle_) return;  // Out of service: on no list, its handle never issued.
-    slot->next = free_;
-    free_ = slot;
+    put_on_list(slot);
   }
 
   // The slot that a handle names, whatever became of the order; null if it cannot be a handle of this arena.
@@ -122,6 +122,20 @@ class OrderArena {
   std::size_t in_use() const noexcept { return in_use_; }
   std::size_t high_water() const noexcept { return high_water_; }
   std::size_t growths() const noexcept { return growths_; }
+  bool poisons() const noexcept { return poison_; }
+  // The write into a free slot that acquire() or verify() met first.
+  const std::optional<SlotDamage>& damage() const noexcept { return damage_; }
+
+  // Looks at all free slots of an arena that poisons. How many there were; fewer if one is damaged.
+  std::size_t verify() noexcept {
+    std::size_t seen = 0;
+    for (OrderSlot* slot = free_; slot != nullptr && is_intact(slot); slot = slot->next, ++seen) close_slot(slot);
+    for (std::size_t index = fresh_; !damage_ && index < capacity_; ++index) {
+      damage_ = find_damage_of_new(slots() + index);
+      if (!damage_) ++seen;
+    }
+    return seen;
+  }
   WhenExhausted when_exhausted() const noexcept { return when_exhausted_; }
 
  private:
@@ -129,33 +143,52 @@ class OrderArena {
     return when_exhausted == WhenExhausted::kGrow ? std::min(capacity * kMaxGrowth, kMaxCapacity) : capacity;
   }
 
-  // Gives memory to slots up to `capacity` and writes the new ones.
-  bool commit(std::size_t capacity) noexcept {
-    if (!pages_.commit(capacity * sizeof(OrderSlot))) return false;
-    for (std::size_t index = capacity_; index < capacity; ++index) {
-      std::construct_at(slots() + index, OrderSlot{.handle = (std::uint64_t{1} << index_bits_) | index});
-    }
-    capacity_ = capacity;
+  // Gives memory to slots up to `capacity`.
+  CommitResult commit(std::size_t capacity) noexcept {
+    const CommitResult result = pages_.commit(capacity * sizeof(OrderSlot));
+    if (result.ok()) capacity_ = capacity;
+    return result;
+  }
+
+  void put_on_list(OrderSlot* slot) noexcept {
+    slot->next = free_;
+    free_ = slot;
+    if (poison_) poison_slot(slot);
+  }
+
+  // A slot when the free list is empty; null when there is none to be had. Slots that were never used come in
+  // the order of their addresses, and only when every slot before them is in use or out of service: so a
+  // new high-water mark is reached nowhere else.
+  [[gnu::noinline]] OrderSlot* take_elsewhere() noexcept {
+    if (fresh_ < capacity_ || grow()) return take_new();
+    // Ending one order is enough unless its slot leaves service.
+    while (free_ == nullptr && when_exhausted_ == WhenExhausted::kRecycle && oldest_ != nullptr) release(oldest_);
+    OrderSlot* slot = free_;
+    if (slot == nullptr || (poison_ && !is_intact(slot))) return nullptr;
+    free_ = slot->next;
+    return slot;
+  }
+
+  bool grow() noexcept {
+    if (when_exhausted_ != WhenExhausted::kGrow || capacity_ == max_capacity_) return false;
+    if (!commit(std::min(capacity_ * 2, max_capacity_)).ok()) return false;
+    ++growths_;
     return true;
   }
 
-  // Puts a slot on the empty free list, or says that there is none to be had. Slots that were never used come
-  // in the order of their addresses, and only when every slot before them is in use or out of service: so a
-  // new high-water mark is reached nowhere else.
-  [[gnu::noinline]] bool refill() noexcept {
-    if (fresh_ == capacity_ && when_exhausted_ == WhenExhausted::kGrow && capacity_ < max_capacity_) {
-      if (commit(std::min(capacity_ * 2, max_capacity_))) ++growths_;
-    }
-    if (fresh_ < capacity_) {
-      OrderSlot* slot = slots() + fresh_++;
-      slot->next = nullptr;
-      free_ = slot;
-      high_water_ = std::max(high_water_, in_use_ + 1);
-      return true;
-    }
-    // One is enough unless it leaves service.
-    while (free_ == nullptr && when_exhausted_ == WhenExhausted::kRecycle && oldest_ != nullptr) release(oldest_);
-    return free_ != nullptr;
+  OrderSlot* take_new() noexcept {
+    OrderSlot* slot = slots() + fresh_;
+    if (poison_ && (damage_ || (damage_ = find_damage_of_new(slot)))) return nullptr;
+    slot->handle = (std::uint64_t{1} << index_bits_) | fresh_;
+    ++fresh_;
+    high_water_ = std::max(high_water_, in_use_ + 1);
+    return slot;
+  }
+
+  [[gnu::noinline]] bool is_intact(OrderSlot* slot) noexcept {
+    open_slot(slot);
+    if (!damage_) damage_ = find_damage(slot);
+    return !damage_;
   }
 
   void link_newest(OrderSlot* slot) noexcept {
@@ -174,6 +207,7 @@ class OrderArena {
   OrderSlot* free_ = nullptr;
   std::size_t in_use_ = 0;
   WhenExhausted when_exhausted_;
+  bool poison_;
   OrderSlot* oldest_ = nullptr;
   OrderSlot* newest_ = nullptr;
   ReservedPages pages_;
@@ -184,6 +218,7 @@ class OrderArena {
   std::size_t fresh_ = 0;
   std::size_t high_water_ = 0;
   std::size_t growths_ = 0;
+  std::optional<SlotDamage> damage_;
 };
 
 }  // namespace latencykit

@@ -1,8 +1,10 @@
 #include "latency/histogram.h"
 
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "tests/check.h"
@@ -185,6 +187,39 @@ void statistics() {
   CHECK(moved.count() == 16);
 }
 
+void intervals_of_one_thread() {
+  Histogram histogram(1, 1000, 3), seen(1, 1000, 3);
+  CHECK(histogram.since(seen).count() == 0);
+  histogram.record(5);
+  histogram.record(2000);
+  const Histogram first = histogram.since(seen);
+  CHECK(first == histogram && first.saturated() == 1);
+  histogram.record(5);
+  const Histogram second = histogram.since(seen);
+  CHECK(second.count() == 1 && second.max() == 5 && second.saturated() == 0);
+  CHECK(seen == histogram && histogram.since(seen).count() == 0);
+}
+
+// One thread records as fast as it can while another takes intervals: they add up to all of it.
+void intervals_beside_a_writer() {
+  constexpr uint64_t kValues = 300'000;
+  Histogram histogram(1, 50'000, 2), seen(1, 50'000, 2), sum(1, 50'000, 2), bulk(1, 50'000, 2);
+  std::atomic<bool> done{false};
+  CHECK(bulk.record_n(77, 3));
+  std::thread writer([&] {
+    Random random;
+    for (uint64_t i = 0; i < kValues; ++i) {
+      histogram.record(random.below(60'000));
+      if (i % 1000 == 0) CHECK(histogram.record_corrected(10'000, 100) && histogram.merge(bulk));
+    }
+    done.store(true);
+  });
+  while (!done.load()) CHECK(sum.merge(histogram.since(seen)));
+  writer.join();
+  CHECK(sum.merge(histogram.since(seen)));
+  CHECK(sum == histogram && sum.saturated() == histogram.saturated() && sum.saturated() > 0);
+}
+
 }  // namespace
 
 int main() {
@@ -197,4 +232,6 @@ int main() {
   damaged_counts_are_refused_without_effect();
   bulk_recording();
   statistics();
+  intervals_of_one_thread();
+  intervals_beside_a_writer();
 }

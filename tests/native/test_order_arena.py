@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from latencykit._core import Operation
 from latencykit.engine import BUY, Order, OrderArena
 from latencykit.errors import InvalidValueError
 
@@ -68,6 +69,41 @@ def test_the_hot_path_asks_the_interpreter_for_no_memory():
     assert arena.allocations == 0
 
 
+def test_no_allocator_is_asked_on_the_hot_path():
+    hot, walked, recycled = OrderArena(10_000), OrderArena(10_000), OrderArena(100, on_exhausted="recycle")
+    release, create = hot.release, hot.create
+
+    def create_and_release():
+        release(create(*ORDER))
+
+    for function, arguments in ((create_and_release, ()), (walked.create, ORDER), (recycled.create, ORDER)):
+        counts = Operation(function, [arguments]).count_allocations(9_000)
+        assert {counts["raw"], counts["mem"], counts["object"]} == {0}, function
+        assert not counts["malloc"], function  # None where malloc cannot be watched.
+    assert (hot.allocations, walked.allocations, recycled.allocations) == (0, 0, 0)
+    assert walked.high_water == 9_000
+
+
+def test_the_counter_would_have_seen_an_allocation():
+    arena = OrderArena(100)
+
+    def box_the_handle():
+        order = arena.create(*ORDER)
+        arena.release(order)
+        return order.handle
+
+    assert Operation(box_the_handle, [()]).count_allocations(50)["object"] >= 50
+    growing = OrderArena(1, on_exhausted="recycle")
+    kept = []
+
+    def keep_stale_views():
+        kept.extend([growing.create(*ORDER) for _ in range(200)])
+
+    counts = Operation(keep_stale_views, [()]).count_allocations(1)
+    assert sum(count or 0 for count in counts.values()) > 0
+    assert growing.allocations > 0
+
+
 def test_create_and_release_reuse_one_slot_and_one_view():
     arena = OrderArena(10)
     seen = set()
@@ -103,6 +139,12 @@ def test_errors_leak_nothing():
             lambda: over.price,
             lambda: OrderArena(0),
             lambda: OrderArena(1, "x"),
+            lambda: OrderArena(1, huge_pages="x"),
+            lambda: OrderArena(1, numa_node=10**6),
+            lambda: OrderArena(2**32),
+            lambda: arena.create(1, BUY, 1, cost=price),
+            lambda: arena.create(1, BUY, 1, quantity=price),
+            arena.verify,
         ):
             with pytest.raises((ValueError, RuntimeError, TypeError)):
                 call()
@@ -121,7 +163,7 @@ def test_errors_leak_nothing():
 
 def test_whole_arenas_leak_nothing():
     def live_and_die():
-        arena = OrderArena(4, on_exhausted="grow")
+        arena = OrderArena(4, on_exhausted="grow", poison=True)
         views = [arena.create(*ORDER) for _ in range(9)]
         rows = arena.orders
         arena.release(views[0])
@@ -152,13 +194,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 def test_stale_views_that_are_kept_are_counted_and_come_back():
     arena = OrderArena(2, on_exhausted="recycle")
-    kept = [arena.create(i, BUY, 1, 1.0) for i in range(20)]
-    assert arena.allocations == 9  # Two views to begin with, two more each time.
+    kept = [arena.create(i, BUY, 1, 1.0) for i in range(1_000)]  # More than fit into the first page.
+    added = arena.allocations
+    assert added >= 2
     assert sum(order.alive for order in kept) == 2
     kept.clear()
-    again = [arena.create(i, BUY, 1, 1.0) for i in range(20)]
-    assert arena.allocations == 9
-    assert len(again) == 20
+    again = [arena.create(i, BUY, 1, 1.0) for i in range(1_000)]
+    assert arena.allocations == added
+    assert len(again) == 1_000
 
 
 def test_an_arena_in_a_cycle_with_its_views_is_freed():
