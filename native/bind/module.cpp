@@ -53,6 +53,8 @@ int execute(PyObject* module) {
   for (auto add :
        {add_clock, add_timer, add_histogram, add_duration_watch, add_operation, add_meter, add_allocations, add_probes,
         add_order_arena, add_order_book, add_logger, add_log_recovery, add_indicators, add_panic_detector}) {
+  for (auto add : {add_clock, add_histogram, add_operation, add_meter, add_allocations, add_probes, add_order_arena,
+                   add_order_book, add_logger, add_indicators, add_panic_detector, add_shared_ring}) {
   for (auto add : {add_clock, add_timer, add_histogram, add_duration_watch, add_operation, add_meter, add_allocations,
                    add_probes, add_order_arena, add_order_book, add_logger, add_indicators, add_panic_detector,
                    add_object_queues, add_record_queue, add_round_trips}) {
@@ -89,6 +91,12 @@ int each_reference(ModuleState* s, F f) {
                               &s->unbounded_queue,
                               &s->record_queue,
                               &s->echo}) {
+  for (PyTypeObject** type :
+       {&s->histogram, &s->operation, &s->simulated_clock, &s->order_arena, &s->order, &s->order_book,
+        &s->book_snapshot, &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal, &s->shared_ring}) {
+       {&s->histogram, &s->duration_watch, &s->operation, &s->simulated_clock, &s->precision_timer, &s->timer_scope,
+        &s->order_arena, &s->order, &s->order_book, &s->book_snapshot, &s->async_logger, &s->log_site, &s->ema,
+        &s->panic_detector, &s->signal}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
   }
   return 0;

@@ -38,6 +38,7 @@ struct ModuleState {
   PyTypeObject* async_logger;
   PyTypeObject* log_site;
   PyTypeObject* ema;
+  PyTypeObject* shared_ring;
   PyTypeObject* panic_detector;
   PyTypeObject* signal;
   PyTypeObject* spsc_queue;
@@ -98,5 +99,6 @@ int add_panic_detector(PyObject* module);
 int add_object_queues(PyObject* module);
 int add_record_queue(PyObject* module);
 int add_round_trips(PyObject* module);
+int add_shared_ring(PyObject* module);
 
 }  // namespace latencykit::bind

@@ -66,6 +66,7 @@ class SharedMemory {
 
   std::string name() const { return name_.substr(1); }
   void* data() const noexcept { return data_; }
+  int descriptor() const noexcept { return descriptor_; }
 
   // The size of the block now; only what was mapped may be touched.
   std::size_t size() const { return static_cast<std::size_t>(status().st_size); }
