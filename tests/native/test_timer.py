@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from latencykit import _core
-from latencykit.engine import PrecisionTimer, SimulatedClock
+from latencykit.engine import PerformanceStats, PrecisionTimer, SimulatedClock
 from latencykit.errors import LatencykitError
 from latencykit.histogram import Histogram
 
@@ -163,6 +163,18 @@ def test_cycles_through_the_clock_are_collected() -> None:
     clock.user = [timer, timer.measure(Histogram())]
     gone = weakref.ref(clock)
     del clock, timer
+    gc.collect()
+    assert gone() is None
+
+
+def test_cycles_through_the_statistics_are_collected() -> None:
+    class Stats(PerformanceStats):
+        scope: object
+
+    stats = Stats()
+    stats.scope = PrecisionTimer().measure(stats)
+    gone = weakref.ref(stats)
+    del stats
     gc.collect()
     assert gone() is None
 
