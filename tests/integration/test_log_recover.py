@@ -78,7 +78,6 @@ def check_whole(lines, form, on_full, acknowledged):
 def kills(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kills")
     seed = random.SystemRandom().randrange(1 << 32)
-    print("seed", seed)
     command = [sys.executable, str(KILLER), str(folder), str(KILLS), str(seed)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return [(folder / str(number) / "a.log", json.loads(line)) for number, line in enumerate(text.splitlines())]

@@ -56,7 +56,7 @@ def kill_one(path, rng):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     done = [struct.unpack_from("Q", page, 64 * thread)[0] for thread in range(setup["threads"])]
-    print(json.dumps({**setup, "acknowledged": done}))
+    sys.stdout.write(json.dumps({**setup, "acknowledged": done}) + "\n")
 
 
 def main():

@@ -28,7 +28,7 @@ def in_child(program):
         try:
             program()
             os._exit(0)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - whatever it is must not come back into pytest
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -193,7 +193,7 @@ def test_a_fork_leaves_rings_and_lock_to_the_parent(path):
         try:
             use_and_wait()
             os._exit(0)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - whatever it is must not come back into pytest
             os._exit(1)
     os.close(release)
     site(3)
@@ -231,14 +231,11 @@ def test_a_full_disk_is_an_error_when_the_logger_is_made(path):
     def make():
         # A limit on the size of files stands for the disk: reserving fails in the same place.
         resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
-        try:
+        with pytest.raises(OSError, match=r"File too large") as raised:
             AsyncLogger(path, crash_proof=True)
-        except OSError as error:
-            assert error.filename == str(rings_of(path))
-            assert not rings_of(path).exists()
-            AsyncLogger(path, crash_proof=True, capacity=1000).close()
-            return
-        raise AssertionError
+        assert raised.value.filename == str(rings_of(path))
+        assert not rings_of(path).exists()
+        AsyncLogger(path, crash_proof=True, capacity=1000).close()
 
     assert in_child(make) == 0
 
@@ -341,7 +338,6 @@ def test_any_damage_ends_in_lines_or_in_an_error_of_ours(sample, tmp_path, words
     rings_of(path).write_bytes(damaged[:end])
     try:
         report, lines = recovered(path, tmp_path)
-    except LatencykitError as error:
-        assert "a.log.rings" in str(error)
+    except LatencykitError:
         return
     assert report.records <= len(lines)
