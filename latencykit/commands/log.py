@@ -62,16 +62,23 @@ def _recover(file: Path, output: str | None, *, append: bool, in_use: bool) -> "
         if output is not None:
             with Path(output).open("xb") as new:
                 return write_to(new.fileno(), file, in_use=in_use)
-        with tempfile.TemporaryFile() as lines:
-            found = write_to(lines.fileno(), file, in_use=in_use)
-            lines.seek(0)
-            copy_to_stdout(lines)
-        return found
+        return _print(file, in_use=in_use)
     except FileExistsError as error:
         raise UsageError(f"-o {output} exists already; name a new file") from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"{error.filename or output or rings}: {reason}; nothing was deleted") from error
+
+
+def _print(file: Path, *, in_use: bool) -> "RecoveredLog":
+    from latencykit.engine.log_recovery import write_to
+
+    # Standard output may be anything, even a stream without a descriptor.
+    with tempfile.TemporaryFile() as lines:
+        found = write_to(lines.fileno(), file, in_use=in_use)
+        lines.seek(0)
+        copy_to_stdout(lines)
+    return found
 
 
 def _summary(found: "RecoveredLog") -> list[str]:

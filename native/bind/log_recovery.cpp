@@ -56,6 +56,9 @@ struct Report {
   std::string kept_as;  // What became of the file of rings when it was damaged.
 };
 
+constexpr int kLockAttempts = 500;
+constexpr unsigned kLockPauseUs = 2'000;
+
 Report failed(const char* path, int error = errno) {
   Report report;
   report.path = path;
@@ -70,10 +73,29 @@ bool is_unfinished(int fd) {
   return got >= 0 && std::all_of(page, page + got, [](char c) { return c == 0; });
 }
 
-std::uint32_t owner_of(int fd) {
+// The process that made the file, if it says so, and whether that is still the same one.
+struct Owner {
+  std::uint32_t process;
+  bool lives;
+};
+Owner owner_of(int fd) {
   const rings_file::Page page(rings_file::Reader(fd), 0);
   const auto header = page.load<rings_file::RingsFileHeader>(0);
-  return header.checksum == checksum_of(header) ? header.process : 0;
+  if (header.checksum != checksum_of(header)) return {0, true};
+  return {header.process, rings_file::start_of(header.process) == header.process_start};
+}
+
+// Takes the lock. A dead owner's child has a share in it until it has run for a moment: that is waited for.
+bool lock_rings(int fd, int kind) {
+  for (int attempt = 0;; ++attempt) {
+    if (::flock(fd, kind | LOCK_NB) == 0) return true;
+    const int error = errno;
+    if (error != EWOULDBLOCK || attempt == kLockAttempts || owner_of(fd).lives) {
+      errno = error;
+      return false;
+    }
+    ::usleep(kLockPauseUs);
+  }
 }
 
 // Out of the way of the next logger: deleted when all of it is in the log, renamed when it was damaged.
@@ -147,11 +169,11 @@ Report recover(const Request& request) {
     return report;
   }
   const int lock = appending ? LOCK_EX : LOCK_SH;
-  if (!request.in_use && ::flock(rings.get(), lock | LOCK_NB) != 0) {
+  if (!request.in_use && !lock_rings(rings.get(), lock)) {
     if (errno != EWOULDBLOCK) return failed(request.rings);
     Report report;
     report.locked = true;
-    report.process = owner_of(rings.get());
+    report.process = owner_of(rings.get()).process;
     return report;
   }
   try {

@@ -243,6 +243,8 @@ class LogMapping final : public LogJournal {
     mapped_.reserve(mapped_.size() + 1);
     void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(file_bytes_));
     if (at == MAP_FAILED) fail();
+    // A child has no use for it, and with it would hold on to the file and so to the lock.
+    ::madvise(at, bytes, MADV_DONTFORK);
     mapped_.push_back({static_cast<char*>(at), file_bytes_, bytes});
     file_bytes_ += bytes;
     std::memset(at, 0, bytes);

@@ -66,7 +66,7 @@ class Reader {
       if (got <= 0) break;
       done += static_cast<std::size_t>(got);
     }
-    std::memset(out + done, 0, size - done);
+    std::fill(out + done, out + size, '\0');
     return done;
   }
 

@@ -392,6 +392,6 @@ int main(int argc, char** argv) {
   a_damaged_record_is_skipped_and_marked();
   others_files_are_refused();
   for (int i = 0; i < kills; ++i) nothing_acknowledged_is_lost(random);
-  damage_is_survived(LogRingKind::kBounded, random, 1500);
-  damage_is_survived(LogRingKind::kOverwriting, random, 1500);
+  damage_is_survived(LogRingKind::kBounded, random, 1000);
+  damage_is_survived(LogRingKind::kOverwriting, random, 1000);
 }
