@@ -1,9 +1,10 @@
 """Queues: one item through a queue, within a thread, between two Python threads, and between two native ones.
 
 Component `queues`: push and pop in one thread, so what the calls themselves cost. `queues_threads`: an item to another
-Python thread and back; the two take turns with the GIL, which is most of it. `queues_native`: a number to another native
-thread and back, each on a CPU of its own, without Python in between; `cache_line` is the least that the caches allow.
-`mutex` is the queue with a lock that one would write first, and `lockfree` is ours, in each of them.
+Python thread and back; the two take turns with the GIL, which is most of it. `queues_native`: a number to another
+native thread and back, each on a CPU of its own, without Python in between; `cache_line` is the least that the caches
+allow. `mutex` is the queue with a lock that one would write first, and `lockfree` is ours, in each of them. The other
+thread runs on the second CPU from the top; with `--cpu` naming that one, both share it and the figures mean nothing.
 """
 
 import queue
