@@ -49,10 +49,9 @@ int execute(PyObject* module) {
   if (refuse_subinterpreter() < 0) return -1;
   if (PyArray_ImportNumPyAPI() < 0) return -1;
   if (find_errors(state_of_module(module)) < 0) return -1;
-  for (auto add : {add_clock, add_histogram, add_operation, add_meter, add_allocations, add_probes, add_order_arena,
-                   add_order_book, add_logger, add_indicators, add_panic_detector, add_shared_ring}) {
-  for (auto add : {add_clock, add_timer, add_histogram, add_duration_watch, add_operation, add_meter, add_allocations,
-                   add_probes, add_order_arena, add_order_book, add_logger, add_indicators, add_panic_detector}) {
+  for (auto add :
+       {add_clock, add_timer, add_histogram, add_duration_watch, add_operation, add_meter, add_allocations, add_probes,
+        add_order_arena, add_order_book, add_logger, add_indicators, add_panic_detector, add_shared_ring}) {
     if (add(module) < 0) return -1;
   }
   return 0;
@@ -67,11 +66,9 @@ int each_reference(ModuleState* s, F f) {
     if (int stop = f(object)) return stop;
   }
   for (PyTypeObject** type :
-       {&s->histogram, &s->operation, &s->simulated_clock, &s->order_arena, &s->order, &s->order_book,
-        &s->book_snapshot, &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal, &s->shared_ring}) {
        {&s->histogram, &s->duration_watch, &s->operation, &s->simulated_clock, &s->precision_timer, &s->timer_scope,
         &s->order_arena, &s->order, &s->order_book, &s->book_snapshot, &s->async_logger, &s->log_site, &s->ema,
-        &s->panic_detector, &s->signal}) {
+        &s->panic_detector, &s->signal, &s->shared_ring}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
   }
   return 0;
