@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
     from latencykit.engine.queues import MpmcQueue, RecordQueue, SpscQueue, UnboundedQueue
+    from latencykit.engine.shared_ring import SharedRing
     from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
     from latencykit.engine.stats import Alarm, Alert, HistogramLogWriter, PerformanceStats, read_histogram_log
     from latencykit.engine.timer import PrecisionTimer, SimulatedClock
@@ -23,6 +24,9 @@ __all__ = [
     "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price",
     "RecordQueue", "RunReport", "Signal", "SimulatedClock", "SpscQueue", "Ticks", "UnboundedQueue", "indicators",
     "read_histogram_log", "read_ticks", "synthetic_market",
+    "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price", "RunReport",
+    "SharedRing", "Signal", "SimulatedClock", "Ticks", "indicators", "read_histogram_log", "read_ticks",
+    "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
@@ -52,6 +56,7 @@ _HOMES = {
     "Price": "signals",
     "RecordQueue": "queues",
     "RunReport": "engine",
+    "SharedRing": "shared_ring",
     "Signal": "signals",
     "SimulatedClock": "timer",
     "SpscQueue": "queues",

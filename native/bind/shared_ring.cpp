@@ -148,35 +148,29 @@ bool read_most(SharedRingObject* self, PyObject* argument, PyObject* out, std::u
 
 // ---- waiting
 
-PyObject* others_gone(SharedRingObject* self, const char* side, RingPeer::Others others, std::uint64_t holder) {
+// Says that the other side is gone. Always nullptr.
+PyObject* others_gone(SharedRingObject* self, const char* side, const RingPeer::Sight& sight) {
   ModuleState* state = state_of_ring(self);
-  if (others == RingPeer::Others::kDied) {
+  if (sight.others == RingPeer::Others::kDied) {
     return PyErr_Format(state->invalid_state,
                         "the %s of ring %R (process %llu) died; call again to wait for a new one to attach", side,
-                        self->name, static_cast<unsigned long long>(holder));
+                        self->name, static_cast<unsigned long long>(sight.holder));
   }
   return PyErr_Format(state->invalid_state, "the %s of ring %R closed it; call again to wait for a new one to attach",
                       side, self->name);
 }
 
-// Whether the side that this one waits for is gone for good; with what is known of it.
-struct Sight {
-  RingPeer::Others others = RingPeer::Others::kPresent;
-  std::uint64_t holder = 0;
-  bool gone() const { return others == RingPeer::Others::kClosed || others == RingPeer::Others::kDied; }
-};
-
 // Waits a while without the GIL, until a position may have moved. False with an exception: of a signal's handler, or
 // because the object was closed meanwhile.
 template <typename Look>
 bool wait_a_while(SharedRingObject* self, SharedGate<>& gate, const AwaitedPositions& awaited, std::uint64_t left_ns,
-                  Look look, Sight* sight) {
+                  Look look, RingPeer::Sight* sight) {
   const std::shared_ptr<RingPeer> peer = self->peer;
   std::exception_ptr thrown;
   Py_BEGIN_ALLOW_THREADS;
   try {
     if (!RingPeer::spin_for(awaited, left_ns)) {
-      *sight = look(*peer);
+      *sight = (*peer.*look)();
       if (!sight->gone()) RingPeer::sleep_for(gate, awaited, left_ns);
     }
   } catch (const std::exception&) {
@@ -191,25 +185,13 @@ bool wait_a_while(SharedRingObject* self, SharedGate<>& gate, const AwaitedPosit
   return PyErr_CheckSignals() == 0 && usable_peer(self) != nullptr;
 }
 
-Sight look_for_consumer(RingPeer& peer) {
-  Sight sight;
-  sight.others = peer.look_for_consumer(&sight.holder);
-  return sight;
-}
-
-Sight look_for_producers(RingPeer& peer) {
-  Sight sight;
-  sight.others = peer.look_for_producers(&sight.holder);
-  return sight;
-}
-
 // ---- push
 
 // Pushes until all is in, the deadline, or nobody takes anything any more; how many are in. False with an exception.
 bool push_all(SharedRingObject* self, const std::byte* records, std::uint64_t count, Deadline deadline,
               std::uint64_t* pushed) {
   ModuleState* state = state_of_ring(self);
-  Sight sight;
+  RingPeer::Sight sight;
   for (;;) {
     RingProducer* producer = as_producer(self);
     if (producer == nullptr) return false;
@@ -221,17 +203,18 @@ bool push_all(SharedRingObject* self, const std::byte* records, std::uint64_t co
     }
     *pushed += taken;
     if (*pushed == count) return true;
-    // What was taken just now made room for nothing, but after a death the consumer's last step may have.
+    // Looked for after its end: its last step may have made room.
     if (sight.gone() && taken == 0) {
       if (*pushed > 0) return true;
-      others_gone(self, "consumer", sight.others, sight.holder);
-      return false;
+      self->peer->note_consumer(sight);
+      return others_gone(self, "consumer", sight) != nullptr;
     }
     const std::uint64_t left_ns = deadline.left_ns();
     if (left_ns == 0) return true;
     sight = {};
     const AwaitedPositions awaited = producer->awaited();
-    if (!wait_a_while(self, self->peer->block().header().freed, awaited, left_ns, look_for_consumer, &sight)) {
+    if (!wait_a_while(self, self->peer->block().header().freed, awaited, left_ns, &RingPeer::look_for_consumer,
+                      &sight)) {
       return false;
     }
   }
@@ -261,20 +244,21 @@ PyObject* ring_push(PyObject* object, PyObject* const* given, Py_ssize_t count, 
 
 // Waits until there are records, the deadline, or nobody will push any more. False with an exception.
 bool await_records(SharedRingObject* self, std::uint64_t most, Deadline deadline, std::uint64_t* there) {
-  Sight sight;
+  RingPeer::Sight sight;
   for (;;) {
     RingConsumer* consumer = as_consumer(self);
     if (consumer == nullptr) return false;
     if (!caught(state_of_ring(self), self->name, [&] { *there = consumer->ready(most); })) return false;
     if (*there > 0 || most == 0) return true;
     if (sight.gone()) {
-      others_gone(self, "producer", sight.others, sight.holder);
-      return false;
+      self->peer->note_producers(sight);
+      return others_gone(self, "producer", sight) != nullptr;
     }
     const std::uint64_t left_ns = deadline.left_ns();
     if (left_ns == 0) return true;
     const AwaitedPositions awaited = consumer->awaited();
-    if (!wait_a_while(self, self->peer->block().header().filled, awaited, left_ns, look_for_producers, &sight)) {
+    if (!wait_a_while(self, self->peer->block().header().filled, awaited, left_ns, &RingPeer::look_for_producers,
+                      &sight)) {
       return false;
     }
   }

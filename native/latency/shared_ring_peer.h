@@ -45,9 +45,17 @@ class RingError : public std::runtime_error {
 
 class RingPeer {
  public:
-  // What is known of the processes at the other side. Closed and died are said once, when it is found out; until
-  // somebody comes it is kNotYet from then on.
+  // What is known of the processes at the other side. Who was there and is gone is kClosed or kDied, until that is
+  // noted; from then on it is kNotYet until somebody comes.
   enum class Others { kPresent, kNotYet, kClosed, kDied };
+
+  struct Sight {
+    Others others = Others::kPresent;
+    std::uint64_t begun = 0;   // How often somebody began to be there.
+    std::uint64_t holder = 0;  // The process number of one that died.
+
+    bool gone() const { return others == Others::kClosed || others == Others::kDied; }
+  };
 
   // Throws RingError, or std::system_error: ENOSPC if there is no room, before anything is written.
   static std::shared_ptr<RingPeer> create(const std::string& name, const RingShape& shape, std::string_view text) {
@@ -142,27 +150,28 @@ class RingPeer {
   }
   bool has_consumer() const { return consumer_ || claims_.is_taken_elsewhere(kConsumer, 1); }
 
-  // Looks whether a side lives that this one waits for. `holder` gets the process number of one that died.
-  Others look_for_producers(std::uint64_t* holder) {
+  // Looks whether a side lives that this one waits for. Records that it left must be looked for afterwards.
+  Sight look_for_producers() const {
     const std::uint64_t begun = producers_begun();
-    if (has_producer()) return Others::kPresent;
-    if (begun == producers_known_) return Others::kNotYet;
-    producers_known_ = begun;
+    if (has_producer()) return {Others::kPresent, begun};
+    if (begun == producers_known_) return {Others::kNotYet, begun};
     for (std::uint64_t lane = 0; lane < block_->shape().lanes; ++lane) {
-      *holder = block_->lane(lane).producer.holder.load(std::memory_order_relaxed);
-      if (*holder != 0) return Others::kDied;
+      const std::uint64_t holder = block_->lane(lane).producer.holder.load(std::memory_order_relaxed);
+      if (holder != 0) return {Others::kDied, begun, holder};
     }
-    return Others::kClosed;
+    return {Others::kClosed, begun};
   }
-  Others look_for_consumer(std::uint64_t* holder) {
+  Sight look_for_consumer() const {
     const RingSide& side = block_->header().consumer;
     const std::uint64_t begun = side.begun.load(std::memory_order_acquire);
-    if (has_consumer()) return Others::kPresent;
-    if (begun == consumers_known_) return Others::kNotYet;
-    consumers_known_ = begun;
-    *holder = side.holder.load(std::memory_order_relaxed);
-    return *holder != 0 ? Others::kDied : Others::kClosed;
+    if (has_consumer()) return {Others::kPresent, begun};
+    if (begun == consumers_known_) return {Others::kNotYet, begun};
+    const std::uint64_t holder = side.holder.load(std::memory_order_relaxed);
+    return {holder != 0 ? Others::kDied : Others::kClosed, begun, holder};
   }
+  // From now on what was seen is known.
+  void note_producers(const Sight& sight) { producers_known_ = sight.begun; }
+  void note_consumer(const Sight& sight) { consumers_known_ = sight.begun; }
 
   // Spins for a short while; whether a position moved.
   static bool spin_for(const AwaitedPositions& awaited, std::uint64_t longest_ns) {

@@ -69,13 +69,8 @@ class RingTrips {
   }
 
   bool may_go_on() {
-    std::uint64_t holder = 0;
-    const auto gone = [](RingPeer::Others others) {
-      return others == RingPeer::Others::kDied || others == RingPeer::Others::kClosed;
-    };
     end_ = stop_.load(std::memory_order_relaxed) ? TripsEnd::kStopped : TripsEnd::kOthersGone;
-    return end_ != TripsEnd::kStopped && !gone(from_.look_for_producers(&holder)) &&
-           !gone(to_.look_for_consumer(&holder));
+    return end_ != TripsEnd::kStopped && !from_.look_for_producers().gone() && !to_.look_for_consumer().gone();
   }
 
   RingPeer& to_;
