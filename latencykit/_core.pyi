@@ -1116,6 +1116,7 @@ class Echo:
         """The CPU that the other thread is pinned to."""
 
 def round_trips(kind: _Channel, count: int, cpu: int, echo_cpu: int, /) -> npt.NDArray[np.uint64]: ...
+
 # ---- shared ring: native/bind/shared_ring.cpp, shared_ring_opening.cpp, shared_ring_trips.cpp
 
 @final

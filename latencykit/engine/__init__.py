@@ -22,11 +22,8 @@ __all__ = [
     "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger",
     "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter", "LogSite",
     "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price",
-    "RecordQueue", "RunReport", "Signal", "SimulatedClock", "SpscQueue", "Ticks", "UnboundedQueue", "indicators",
-    "read_histogram_log", "read_ticks", "synthetic_market",
-    "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price", "RunReport",
-    "SharedRing", "Signal", "SimulatedClock", "Ticks", "indicators", "read_histogram_log", "read_ticks",
-    "synthetic_market",
+    "RecordQueue", "RunReport", "SharedRing", "Signal", "SimulatedClock", "SpscQueue", "Ticks", "UnboundedQueue",
+    "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
