@@ -104,7 +104,7 @@ def simple_alone() -> "OneThread":
 def culsans_alone() -> "Iterator[OneThread]":
     import culsans
 
-    shared = culsans.Queue(CAPACITY)
+    shared: culsans.Queue[object] = culsans.Queue(CAPACITY)
     yield push_and_pop(shared.sync_q.put_nowait, shared.sync_q.get_nowait)
     shared.close()
 
@@ -195,7 +195,8 @@ def simple_between_threads() -> "Iterator[OneThread]":
 def culsans_between_threads() -> "Iterator[OneThread]":
     import culsans
 
-    there, back = culsans.Queue(CAPACITY), culsans.Queue(CAPACITY)
+    there: culsans.Queue[object] = culsans.Queue(CAPACITY)
+    back: culsans.Queue[object] = culsans.Queue(CAPACITY)
     with echoed((there.sync_q.put, there.sync_q.get), (back.sync_q.put, back.sync_q.get)) as operation:
         yield operation
     there.close()

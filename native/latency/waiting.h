@@ -64,11 +64,10 @@ class Gate {
 
   // The same under a lock that waiters hold between enter() and their second look.
   void notify_locked(std::uint32_t threads) {
-    if (has_sleepers()) [[unlikely]] {
+    if (sleepers_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
       wake(threads);
     }
   }
-  bool has_sleepers() const { return sleepers_.load(std::memory_order_relaxed) != 0; }
 
  private:
   [[gnu::noinline]] void wake(std::uint32_t threads) {
