@@ -8,6 +8,7 @@ from latencykit.histogram import Histogram
 from latencykit.units import parse_duration_ns
 
 _MOST_TICKS = 1000
+_UNITS = ("ns", "us", "ms", "s")
 
 
 def percentile_distribution(histogram: Histogram, *, unit: str = "us", ticks_per_half_distance: int = 5) -> str:
@@ -41,11 +42,18 @@ def _rows(histogram: Histogram, ticks: int) -> Iterator[tuple[int, float, int]]:
         total += count
         while level < 100 and 100.0 * total / histogram.count >= level:
             yield value_ns, level, total
-            level += 100.0 / (ticks * 2 ** (int(math.log(100.0 / (100.0 - level)) / math.log(2)) + 1))
+            level = _next_level(level, ticks)
             if total == histogram.count:
                 break
     if histogram.count:
         yield value_ns, 100.0, total
+
+
+def _next_level(level: float, ticks: int) -> float:
+    halvings = int(math.log(100.0 / (100.0 - level)) / math.log(2))
+    following = level + 100.0 / (ticks * 2 ** (halvings + 1))
+    # Close to 100 a step is lost in rounding: the last row is next.
+    return following if following > level else 100.0
 
 
 def _footer(histogram: Histogram, unit_ns: float) -> list[str]:
@@ -60,10 +68,9 @@ def _footer(histogram: Histogram, unit_ns: float) -> list[str]:
 
 
 def _unit_ns(unit: str) -> float:
-    try:
-        return parse_duration_ns(f"1{unit}")
-    except InvalidValueError:
-        raise InvalidValueError(f"unit {unit!r} is none of ns, us, ms, s") from None
+    if unit not in _UNITS:
+        raise InvalidValueError(f"unit {unit!r} is none of {', '.join(_UNITS)}")
+    return parse_duration_ns(f"1{unit}")
 
 
 def _check_ticks(ticks: int) -> int:

@@ -4,6 +4,8 @@ import math
 
 # The chance that an interval misses the truth on one given side; two-sided 95 % intervals.
 ONE_SIDED = 0.025
+# Closer to the end of the scale no sample reaches, and doubles end.
+_LEAST_TAIL = 1e-30
 
 
 def supported(quantile: float, count: int) -> bool:
@@ -18,19 +20,14 @@ def supported(quantile: float, count: int) -> bool:
         (``quantile ** count <= 0.025``): 368 values for p99, 3,688 for p99.9. Of a quantile below the median it
         is the chance that all lie above, so that p1 needs as many values as p99.
     """
-    inner = max(quantile, 1 - quantile)
-    return count > 0 and count * math.log(inner) <= math.log(ONE_SIDED)
+    return count > 0 and count * _log_of_one_inside(quantile) <= math.log(ONE_SIDED)
 
 
 def values_needed(quantile: float) -> int:
     """Return the least sample size that supports a quantile in 0..1, exclusive."""
-    count = math.ceil(math.log(ONE_SIDED) / math.log(max(quantile, 1 - quantile)))
-    # The division rounds, the rule above multiplies: it decides.
-    while count > 1 and supported(quantile, count - 1):
-        count -= 1
-    while not supported(quantile, count):
-        count += 1
-    return count
+    count = math.ceil(math.log(ONE_SIDED) / _log_of_one_inside(quantile))
+    # The division rounds and the rule above multiplies: it decides among the neighbours.
+    return next((near for near in range(count - 1, count + 2) if supported(quantile, near)), count)
 
 
 def highest_percentile(count: int) -> float | None:
@@ -49,3 +46,8 @@ def highest_percentile(count: int) -> float | None:
     decimals = max(0, 1 - math.floor(math.log10(distance)))
     percentile = 100 - math.ceil(distance * 10.0**decimals) / 10.0**decimals
     return max(50.0, round(percentile, decimals))
+
+
+def _log_of_one_inside(quantile: float) -> float:
+    """Return the logarithm of the chance that a value does not lie in the quantile's tail."""
+    return math.log1p(-max(min(quantile, 1 - quantile), _LEAST_TAIL))

@@ -9,8 +9,8 @@ from latencykit.histogram import Histogram
 from latencykit.quantiles import highest_percentile, supported, values_needed
 from latencykit.units import parse_duration_ns
 
-# Two digits before the point and the others after it; no zero at the end, which would be another name of the same.
-_PERCENTILE = re.compile(r"p(\d\d)(\d*[1-9])?|p([1-9])")
+# Two digits before the point and up to six after it; no zero at the end, which would be another name of the same.
+_PERCENTILE = re.compile(r"p(\d\d)(\d{0,5}[1-9])?|p([1-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Statistic:
     @property
     def label(self) -> str:
         """What a table calls it: p99.9 for p999."""
-        return self.name if self.percentile is None else f"p{self.percentile:.12g}"
+        return self.name if self.percentile is None else f"p{_shown(self.percentile)}"
 
     def known(self, histogram: Histogram) -> bool:
         """Tell whether a histogram holds enough to say what this is."""
@@ -58,11 +58,15 @@ def percentile_refusal(percentile: float, count: int) -> str:
     if highest is None:
         instead = "ask for percentile 0 or 100, the least and the greatest seen"
     elif percentile > 50:
-        instead = f"ask for {highest:.12g} or less, or for 100, the greatest seen"
+        instead = f"ask for {_shown(highest)} or less, or for 100, the greatest seen"
     else:
-        instead = f"ask for {100 - highest:.12g} or more, or for 0, the least seen"
+        instead = f"ask for {_shown(round(100 - highest, 12))} or more, or for 0, the least seen"
     needed = values_needed(percentile / 100)
-    return f"percentile {percentile:.12g} needs {needed:,} durations and there are {count:,}; {instead}"
+    return f"percentile {_shown(percentile)} needs {needed:,} durations and there are {count:,}; {instead}"
+
+
+def _shown(percentile: float) -> str:
+    return str(percentile).removesuffix(".0")
 
 
 def parse_statistic(name: str) -> Statistic:

@@ -8,7 +8,7 @@ from latencykit.quantiles import values_needed
 from latencykit.units import format_ns
 
 _SHOWN = ("min", "p50", "p90", "p99", "p999", "max", "mean")
-_LONGEST_NAME = 48
+_LONGEST_NAME = 40
 
 
 def stats_report(name: str, histogram: Histogram, limits: Mapping[Statistic, float]) -> str:
@@ -50,7 +50,7 @@ def _saturation(histogram: Histogram) -> list[str]:
 
 def _row(statistic: Statistic, histogram: Histogram, limit_ns: float | None) -> str:
     value_ns = statistic.value_ns(histogram)
-    cells = f"  {statistic.label:<8}{format_ns(value_ns):>10}"
+    cells = f"  {statistic.label:<10}{format_ns(value_ns):>10}"
     if limit_ns is not None:
         met = "n/a" if value_ns is None else "met" if value_ns < limit_ns else "missed"
         cells += f"   target < {format_ns(limit_ns):<9}{met:<6}"

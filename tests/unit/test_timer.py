@@ -1,16 +1,18 @@
 """PrecisionTimer and its scopes: what they say of a clock that is known, and what they refuse."""
 
 import asyncio
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from latencykit import _core
-from latencykit.engine import PrecisionTimer, SimulatedClock
+from latencykit.engine import Alert, PerformanceStats, PrecisionTimer, SimulatedClock
 from latencykit.errors import InvalidStateError, InvalidTypeError, InvalidValueError
 from latencykit.histogram import Histogram
 
@@ -51,7 +53,7 @@ def test_now_ns_never_goes_back() -> None:
         stamps.append(timer.now_ns())
         if i % 1_000 == 0:
             _core.recalibrate()
-    assert all(later >= earlier for earlier, later in zip(stamps, stamps[1:], strict=False))
+    assert all(later >= earlier for earlier, later in pairwise(stamps))
 
 
 def test_now_ns_never_goes_back_between_threads() -> None:
@@ -240,9 +242,13 @@ def test_the_machines_clock_times_a_block(fenced: bool) -> None:
 def test_a_block_that_raises_is_recorded_and_the_error_goes_on() -> None:
     clock, stats = SimulatedClock(), Histogram()
     scope = PrecisionTimer(clock).measure(stats)
-    with pytest.raises(KeyError, match="lost"), scope:
+
+    def lose() -> None:
         clock.advance(5)
         raise KeyError("lost")
+
+    with pytest.raises(KeyError, match="lost"), scope:
+        lose()
     assert recorded(stats) == [(5, 1)]
     with scope:
         pass
@@ -260,6 +266,17 @@ def test_a_clock_that_goes_back_gives_0(begin: int, end: int) -> None:
         assert scope.elapsed_ns == 0
         assert recorded(stats) == [(0, 1)]
         clock.set(begin)
+
+
+def test_performance_statistics_take_durations_and_alert() -> None:
+    clock, stats = SimulatedClock(), PerformanceStats("block")
+    received: queue.Queue[Alert] = queue.Queue()
+    with stats.alert(received.put, "10us", every="1ms"):
+        for ns in (10_000, 25_000):
+            with PrecisionTimer(clock).measure(stats):
+                clock.advance(ns)
+        alert = received.get(timeout=60)
+    assert (alert.over, alert.worst_ns, stats.count) == (1, 25_000, 2)
 
 
 def test_a_duration_beyond_the_histogram_saturates() -> None:
