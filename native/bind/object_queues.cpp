@@ -66,8 +66,21 @@ struct Methods {
     return -1;
   }
 
+  // One look tells whether the queue is closed or somebody sleeps: nothing can change until this returns.
   static PyObject* try_push(PyObject* object, PyObject* item) {
-    const int pushed = push_one(as_queue(object), item);
+    Self* self = as_queue(object);
+    if constexpr (kBounded<Ring>) {
+      if (self->ends.filled.notice == 0) [[likely]] {
+        if (!self->ring->try_push(item)) Py_RETURN_FALSE;
+        Py_INCREF(item);
+        Py_RETURN_TRUE;
+      }
+    }
+    return try_push_noticing(self, item);
+  }
+
+  [[gnu::noinline]] static PyObject* try_push_noticing(Self* self, PyObject* item) {
+    const int pushed = push_one(self, item);
     return pushed < 0 ? nullptr : Py_NewRef(pushed != 0 ? Py_True : Py_False);
   }
 
@@ -143,7 +156,7 @@ struct Methods {
     PyObject* item;
     if (!self->ring->try_pop(&item)) return nullptr;
     if constexpr (kBounded<Ring>) {
-      if (self->ends.emptied.has_sleepers()) [[unlikely]] {
+      if (self->ends.emptied.notice != 0) [[unlikely]] {
         return wake_producer(self, item);
       }
     }
@@ -151,7 +164,7 @@ struct Methods {
   }
 
   [[gnu::noinline]] static PyObject* wake_producer(Self* self, PyObject* item) {
-    self->ends.emptied.notify_locked(1);
+    notify(self->ends.emptied, 1);
     return item;
   }
 
@@ -252,7 +265,7 @@ struct Methods {
     PyObject* object = type->tp_alloc(type, 0);
     if (object == nullptr) return nullptr;
     Self* self = as_queue(object);
-    ::new (&self->ends) QueueEnds{{}, {}, wait, false};
+    ::new (&self->ends) QueueEnds{.filled = {}, .emptied = {}, .wait = wait, .closed = false};
     try {
       if constexpr (kBounded<Ring>) {
         self->ring = new Ring(capacity);

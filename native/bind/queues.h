@@ -13,10 +13,16 @@ namespace latencykit::bind {
 // Items that a bounded queue may hold at most: beyond that a capacity is taken for a mistake.
 inline constexpr Py_ssize_t kMostQueued = Py_ssize_t{1} << 32;
 
+// One end of a queue, where those sleep who wait at it. All but the gate is touched with the GIL only.
+struct QueueEnd {
+  Gate<> gate;
+  std::uint32_t notice = 0;  // Sleepers here, and 1 for the end of the queue: what an operation must look out for.
+};
+
 // What every queue has beside its ring.
 struct QueueEnds {
-  Gate<> filled;   // Where consumers sleep.
-  Gate<> emptied;  // Where producers sleep.
+  QueueEnd filled;   // Where consumers wait for pushes.
+  QueueEnd emptied;  // Where producers wait for pops.
   Wait wait;
   bool closed;
 };
@@ -41,12 +47,12 @@ PyObject* raise_full(std::size_t capacity);
 PyObject* raise_empty();
 
 // After an item was pushed, or popped. The GIL is the lock that notify_locked() asks for.
-inline void notify(Gate<>& gate, std::uint32_t threads) { gate.notify_locked(threads); }
+inline void notify(QueueEnd& end, std::uint32_t threads) { end.gate.notify_locked(threads); }
 
 // A moment of waiting at a gate. `look` tells, without the GIL, whether it is worth trying again; `recheck` the same
 // with the GIL, before going to sleep. The caller tries, and comes back if there is still nothing.
 template <typename Look, typename Recheck>
-Waited wait_once(Gate<>& gate, Wait wait, std::uint64_t deadline_ns, Look look, Recheck recheck) {
+Waited wait_once(QueueEnd& end, Wait wait, std::uint64_t deadline_ns, Look look, Recheck recheck) {
   if (monotonic_ns() >= deadline_ns) return Waited::kTimeout;
   bool found = false;
   // Looks end every 100 ms, as sleeps do, for signals.
@@ -58,17 +64,19 @@ Waited wait_once(Gate<>& gate, Wait wait, std::uint64_t deadline_ns, Look look, 
   if (found || wait != Wait::kPark) return Waited::kLook;
   const std::uint64_t now = monotonic_ns();
   if (now >= deadline_ns) return Waited::kLook;  // The caller's last try comes first.
-  const std::uint32_t turn = gate.enter();
+  ++end.notice;
+  const std::uint32_t turn = end.gate.enter();
   if (!recheck()) {
     const std::uint64_t left = deadline_ns - now;
     saved = PyEval_SaveThread();
-    gate.sleep(turn,
-               left > static_cast<std::uint64_t>(kLongestSleepNs) ? kLongestSleepNs : static_cast<std::int64_t>(left));
+    end.gate.sleep(
+        turn, left > static_cast<std::uint64_t>(kLongestSleepNs) ? kLongestSleepNs : static_cast<std::int64_t>(left));
     PyEval_RestoreThread(saved);
   }
-  gate.leave();
+  end.gate.leave();
+  --end.notice;
   if (PyErr_CheckSignals() < 0) {
-    notify(gate, 1);  // What it may have been woken for is for another.
+    notify(end, 1);  // What it may have been woken for is for another.
     return Waited::kError;
   }
   return Waited::kLook;
@@ -76,7 +84,9 @@ Waited wait_once(Gate<>& gate, Wait wait, std::uint64_t deadline_ns, Look look, 
 
 // Closes: from here on pushes are refused, and whoever waits finds out.
 inline void close_ends(QueueEnds& ends) {
+  if (ends.closed) return;
   ends.closed = true;
+  ++ends.filled.notice;
   notify(ends.filled, ~std::uint32_t{0});
   notify(ends.emptied, ~std::uint32_t{0});
 }

@@ -305,7 +305,7 @@ PyObject* new_queue(PyTypeObject* type, PyArray_Descr* dtype, std::size_t capaci
   PyObject* object = type->tp_alloc(type, 0);
   if (object == nullptr) return nullptr;
   RecordQueueObject* self = as_queue(object);
-  ::new (&self->ends) QueueEnds{{}, {}, wait, false};
+  ::new (&self->ends) QueueEnds{.filled = {}, .emptied = {}, .wait = wait, .closed = false};
   self->dtype = reinterpret_cast<PyArray_Descr*>(Py_NewRef(as_object(dtype)));
   const auto bytes = static_cast<std::size_t>(PyDataType_ELSIZE(dtype));
   try {

@@ -7,7 +7,7 @@
 //   * notify() therefore reads the number of sleepers by an atomic addition of zero. It and the waiter's own addition
 //     come in one order: if the waiter's is first, it is seen and woken; if not, the waiter acquires what the notifier
 //     did before, and its second look finds the change. (A fence on both sides would do too, but sanitizers do not know
-//     fences.) The addition is a full barrier on x86-64, about 20 cycles, paid on every push and every pop.
+//     fences.) The addition is a full barrier on x86-64, some nanoseconds, paid on every push and every pop.
 //   * notify_locked() is a plain load, for callers that hold a lock which every waiter holds from entering the gate until
 //     after its second look. Then the lock orders the two. Calls from Python hold the GIL, which is such a lock: the
 //     queues of Python objects pay nothing for their waiters.
@@ -64,11 +64,10 @@ class Gate {
 
   // The same under a lock that waiters hold between enter() and their second look.
   void notify_locked(std::uint32_t threads) {
-    if (has_sleepers()) [[unlikely]] {
+    if (sleepers_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
       wake(threads);
     }
   }
-  bool has_sleepers() const { return sleepers_.load(std::memory_order_relaxed) != 0; }
 
  private:
   [[gnu::noinline]] void wake(std::uint32_t threads) {
