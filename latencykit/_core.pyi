@@ -1,13 +1,26 @@
 """Types of the native module, kept true to it by stubtest."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, Never, Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
+from types import TracebackType
+from typing import (
+    Any,
+    Final,
+    Literal,
+    Never,
+    Protocol,
+    Self,
+    SupportsFloat,
+    SupportsIndex,
+    TypedDict,
+    final,
+    type_check_only,
+)
 
 # --- logger: the native half of latencykit.engine.AsyncLogger
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 # ---- clock: native/bind/clock.cpp
 
@@ -26,14 +39,97 @@ def recalibrate() -> None: ...
 
 @final
 class SimulatedClock:
-    """A clock that moves only when told to; readers see it in steps of `step` ns and pay `read_cost` ns a read."""
+    """A clock that moves only when told to, for tests and replays; it begins at 0.
 
-    def __new__(cls, step: int = 1, read_cost: int = 0) -> SimulatedClock: ...
+    Args:
+        step: Readers see the clock in whole steps of so many nanoseconds, 1 or more.
+        read_cost: How far each reading moves the clock on, in nanoseconds.
+
+    Raises:
+        InvalidTypeError: An argument is not a whole number.
+        InvalidValueError: It is negative or beyond 64 bits, or the step is 0.
+    """
+
+    def __new__(cls, step: SupportsIndex = 1, read_cost: SupportsIndex = 0) -> SimulatedClock: ...
     def advance(self, ns: SupportsIndex, /) -> None:
-        """Move the clock on."""
-    @property
+        """Move the clock on by 0 or more nanoseconds.
+
+        Raises:
+            InvalidTypeError: The argument is not a whole number.
+            InvalidValueError: It is negative, or the clock would pass 2**64 - 1 ns.
+        """
+    def set(self, ns: SupportsIndex, /) -> None:
+        """Move the clock to a time, 0 to 2**64 - 1 ns; back as well, as a clock does that was reset.
+
+        Raises:
+            InvalidTypeError: The argument is not a whole number.
+            InvalidValueError: It is out of range.
+        """
     def now_ns(self) -> int:
-        """The present time in nanoseconds."""
+        """Return the time in nanoseconds, as a reader sees it: in whole steps, and paying for the reading."""
+
+# ---- timer: native/bind/timer.cpp
+
+@type_check_only
+class Clock(Protocol):
+    """Anything that tells the time in nanoseconds."""
+
+    def now_ns(self) -> SupportsIndex:
+        """Return the time, 0 to 2**64 - 1 ns."""
+
+@final
+class TimerScope:
+    """Times the blocks of `with` statements, one at a time; made by PrecisionTimer.measure().
+
+    Entering raises InvalidStateError if the scope is inside a block already, leaving if it is not. What ``as`` binds is
+    the scope.
+    """
+
+    def __new__(cls, *args: Never) -> Never: ...
+    def __call__(self, *args: Never, **kwargs: Never) -> Never:
+        """Serve with statements only, which call a scope as its own __enter__ and __exit__."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+    @property
+    def elapsed_ns(self) -> int:
+        """How long the last block took, in nanoseconds; InvalidStateError before the first has ended."""
+
+@final
+class PrecisionTimer:
+    """Reads the machine's clock, or another one, and times blocks with it.
+
+    Any number of threads may share a timer. The first timer of a process calibrates the counter, which takes 10 ms.
+
+    Args:
+        clock: A SimulatedClock, or any object with a method ``now_ns()``, in place of the machine's clock.
+        fenced: Whether a scope, before it reads the clock at the beginning of a block, waits for what the code before
+            the block has begun. Only the machine's counter needs it.
+
+    Raises:
+        InvalidTypeError: The clock has no method ``now_ns()``.
+    """
+
+    def __new__(cls, clock: Clock | None = None, *, fenced: bool = False) -> PrecisionTimer: ...
+    def now_ns(self) -> int:
+        """Return the time in nanoseconds: of CLOCK_MONOTONIC, and it never goes back; or of the given clock.
+
+        Raises:
+            InvalidTypeError: The given clock returned something else than a whole number.
+            InvalidValueError: It returned a number outside 0 to 2**64 - 1.
+        """
+    def ticks(self) -> int:
+        """Return the machine's raw counter, which is not ordered with the work around it; else the given clock."""
+    def measure(self, stats: Histogram, /) -> TimerScope:
+        """Return a scope that times `with` blocks and records them in `stats`; it keeps both alive.
+
+        Raises:
+            InvalidTypeError: `stats` is not a histogram.
+        """
+    @property
+    def clock(self) -> Clock | None:
+        """The clock that was given, or None for the machine's."""
 
 # ---- operation: native/bind/operation.cpp
 
@@ -224,13 +320,11 @@ class OrderArena:
     def poison(self) -> bool:
         """Whether free slots are marked and checked."""
 
-# ---- histogram: native/bind/histogram.cpp
+# ---- histogram: native/bind/histogram.cpp, duration_watch.cpp
 
-@final
+@disjoint_base
 class Histogram:
-    def __new__(
-        cls, lowest: SupportsIndex = 1, highest: SupportsIndex = ..., digits: SupportsIndex = 3
-    ) -> Histogram: ...
+    def __new__(cls, lowest: SupportsIndex = 1, highest: SupportsIndex = ..., digits: SupportsIndex = 3) -> Self: ...
     __hash__: None  # type: ignore[assignment]
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
@@ -267,6 +361,22 @@ class Histogram:
     def iter_recorded(self) -> list[tuple[int, int]]: ...
     def encode_counts(self) -> bytes: ...
     def decode_counts(self, data: Buffer, /) -> None: ...
+    def add_watch(self, watch: DurationWatch, /) -> None: ...
+    def remove_watch(self, watch: DurationWatch, /) -> None: ...
+    @classmethod
+    def _from_interval(cls, source: Histogram, /) -> Self: ...
+    @classmethod
+    def __init_subclass__(cls, **keywords: Any) -> None: ...
+
+@final
+class DurationWatch:
+    def __new__(cls, statistic: Literal["max", "mean"], limit_ns: SupportsFloat) -> DurationWatch: ...
+    def wait(self, every_ns: SupportsIndex, /) -> bool: ...
+    def crossed(self) -> bool: ...
+    def collect(self) -> tuple[float, int, int, int]: ...
+    def close(self) -> None: ...
+    @property
+    def closed(self) -> bool: ...
 
 # ---- indicators: native/bind/indicators.cpp
 
@@ -417,5 +527,207 @@ class AllocationCounter:
     def counting(self) -> bool: ...
     def start(self) -> None: ...
     def stop(self) -> AllocationCounts: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+# ---- order book: native/bind/order_book.cpp, book_snapshot.cpp, book_opening.cpp, book_updates.cpp
+
+BOOK_LEVEL_DTYPE: Final[np.dtype[np.void]]
+
+@type_check_only
+class _BookFigures:
+    @property
+    def symbol(self) -> str:
+        """The symbol of the book."""
+    @property
+    def depth(self) -> int:
+        """How many levels a side can have."""
+    @property
+    def version(self) -> int:
+        """How many changes the book had published; a snapshot with a higher one is newer."""
+    @property
+    def best_bid(self) -> float:
+        """The highest bid; NaN if there is none."""
+    @property
+    def best_bid_quantity(self) -> int:
+        """The quantity at the best bid; 0 if there is none."""
+    @property
+    def best_ask(self) -> float:
+        """The lowest ask; NaN if there is none."""
+    @property
+    def best_ask_quantity(self) -> int:
+        """The quantity at the best ask; 0 if there is none."""
+    @property
+    def spread(self) -> float:
+        """Best ask minus best bid, negative while the book is crossed; NaN if a side is empty."""
+    @property
+    def mid(self) -> float:
+        """The middle of best bid and ask; NaN if a side is empty."""
+    @property
+    def micro_price(self) -> float:
+        """The mid weighted by the opposite side's quantity: (bid * Qa + ask * Qb) / (Qa + Qb); NaN if a side is empty.
+
+        Gatheral and Oomen (Finance and Stochastics 14, 2010) call this the micro-price, as most do. Stoikov
+        (Quantitative Finance 18, 2018) calls it the weighted mid, and micro-price a model fitted to data, which this
+        is not.
+        """
+    @property
+    def crossed(self) -> bool:
+        """Whether the best bid is above the best ask."""
+    @property
+    def locked(self) -> bool:
+        """Whether the best bid equals the best ask."""
+    def imbalance(self, levels: SupportsIndex = 1) -> float:
+        """Return (Qb - Qa) / (Qb + Qa), Q being the sum of the quantities on a side's first levels.
+
+        From Gould and Bonart, "Queue imbalance as a one-tick-ahead price predictor in a limit order book" (2016).
+
+        Args:
+            levels: How many levels of each side count, 1 or more.
+
+        Returns:
+            From -1 (asks only) to 1 (bids only); NaN if both sides are empty.
+
+        Raises:
+            InvalidTypeError: `levels` is not an int.
+            InvalidValueError: `levels` is below 1.
+        """
+
+@final
+class BookSnapshot(_BookFigures):
+    """A consistent copy of an order book; made by OrderBook.snapshot()."""
+
+    @property
+    def bids(self) -> npt.NDArray[np.void]:
+        """The bid levels, best first, as a read-only array (BOOK_LEVEL_DTYPE) over this snapshot's memory."""
+    @property
+    def asks(self) -> npt.NDArray[np.void]:
+        """The ask levels, best first, as a read-only array (BOOK_LEVEL_DTYPE) over this snapshot's memory."""
+
+@final
+class OrderBook(_BookFigures):
+    """The best price levels of one symbol, in this process: one writer, readers without a lock.
+
+    Args:
+        symbol: 1 to 63 bytes of UTF-8.
+        depth: How many levels a side holds at most, 1 to 10,000.
+
+    Raises:
+        InvalidTypeError: `symbol` is not a str, or `depth` not an int.
+        InvalidValueError: `symbol` is empty or too long, or `depth` is out of range.
+    """
+
+    def __new__(cls, symbol: str, depth: SupportsIndex = 10) -> OrderBook: ...
+    @classmethod
+    def create(cls, name: str, symbol: str, depth: SupportsIndex = 10) -> OrderBook:
+        """Make a book in shared memory and become its writer, or take over one that has lost its writer.
+
+        A book taken over is emptied in one update; who is attached to it sees it go on.
+
+        Args:
+            name: The name of the shared memory, 1 to 250 bytes without a slash.
+            symbol: 1 to 63 bytes of UTF-8.
+            depth: How many levels a side holds at most, 1 to 10,000.
+
+        Raises:
+            InvalidTypeError: An argument is not of its type.
+            InvalidValueError: An argument is out of range, or the name holds a book of another symbol or depth.
+            InvalidStateError: The book has a writer, or belongs to another user.
+            DataError: The name holds something else, a damaged book, or one of another version.
+            CapacityError: The system refused the memory.
+        """
+    @classmethod
+    def attach(cls, name: str, /) -> OrderBook:
+        """Open a book in shared memory for reading, whether its writer is there or not.
+
+        Raises:
+            InvalidTypeError: `name` is not a str.
+            InvalidValueError: There is no shared memory of that name, or it cannot be a name.
+            InvalidStateError: It belongs to another user.
+            DataError: The name holds something else, a damaged book, or one of another version.
+        """
+    @classmethod
+    def remove(cls, name: str, /) -> bool:
+        """Remove a name of shared memory, whatever it holds, unless a writer uses it.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            InvalidStateError: It has a writer.
+        """
+    @property
+    def name(self) -> str | None:
+        """The name of the shared memory; None if the book is in this process's own."""
+    @property
+    def updates(self) -> int:
+        """How many updates were taken, with those that changed nothing."""
+    @property
+    def writable(self) -> bool:
+        """Whether this object is the book's writer."""
+    @property
+    def has_writer(self) -> bool:
+        """Whether the book has a writer now, here or in another process."""
+    @property
+    def closed(self) -> bool:
+        """Whether the book was closed."""
+    @property
+    def bids(self) -> npt.NDArray[np.void]:
+        """All bid rows as a read-only live array: they change with the book, also while they are read."""
+    @property
+    def asks(self) -> npt.NDArray[np.void]:
+        """All ask rows as a read-only live array: they change with the book, also while they are read."""
+    def update(self, side: SupportsIndex, price: SupportsFloat | SupportsIndex, quantity: SupportsIndex, /) -> None:
+        """Set the quantity of a price level; 0 removes the level, and is nothing if there is none.
+
+        Args:
+            side: BUY for a bid, SELL for an ask.
+            price: Any finite number.
+            quantity: What the level has now, 0 to 2**63 - 1.
+
+        Raises:
+            InvalidTypeError: An argument is not a number of the right kind, or there are not three.
+            InvalidValueError: An argument is out of range; the book is unchanged.
+            InvalidStateError: This is not the book's writer, or the book is closed.
+        """
+    def apply(self, records: npt.NDArray[np.void], /) -> None:
+        """Apply updates as one change: readers see all of them or none.
+
+        Args:
+            records: One dimension, with the fields `side`, `price` and `quantity`, such as BOOK_UPDATE_DTYPE.
+
+        Raises:
+            InvalidTypeError: It is not such an array, or a field would lose something as float64 or int64.
+            InvalidValueError: A record is out of range; none is applied.
+            InvalidStateError: This is not the book's writer, or the book is closed.
+        """
+    def clear(self) -> None:
+        """Remove every level, as one change.
+
+        Raises:
+            InvalidStateError: This is not the book's writer, or the book is closed.
+        """
+    def snapshot(self, into: BookSnapshot | None = None) -> BookSnapshot:
+        """Return a copy that was the book at one moment.
+
+        Args:
+            into: A snapshot of a book of the same depth to refill and return, so that nothing is allocated. If this
+                raises InvalidStateError or DataError it is left empty.
+
+        Raises:
+            InvalidTypeError: `into` is not a snapshot.
+            InvalidValueError: `into` has another depth.
+            InvalidStateError: The book is closed, its writer died in the middle of an update, or no consistent copy
+                could be had in a second.
+            DataError: The shared memory was overwritten.
+        """
+    def unlink(self) -> None:
+        """Remove the book's name, if it still has it; whoever has the book open keeps it.
+
+        Raises:
+            InvalidStateError: The book is not in shared memory, or is closed and has another writer.
+        """
+    def close(self) -> None:
+        """Let go of the memory and of the writer's part; arrays that were taken stay valid."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...

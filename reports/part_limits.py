@@ -115,7 +115,7 @@ LIMITS = [
         "create and release",
         20,
         "msgspec.Struct(gc=False)",
-        True,
+        difference=True,
     ),
     Limit("book update", "book update", 3, "unit"),
 ]

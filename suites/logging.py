@@ -71,6 +71,15 @@ def async_logger() -> "Iterator[Operation]":
 
 
 @component.variant
+def async_crash_proof() -> "Iterator[Operation]":
+    from latencykit.engine import AsyncLogger
+
+    with log_file() as path, AsyncLogger(path, crash_proof=True) as logger:
+        site = logger.site(BRACE_STYLE)
+        yield lk.call(site, *ARGUMENTS, between=bounded(path, logger.drain))
+
+
+@component.variant
 def async_json() -> "Iterator[Operation]":
     from latencykit.engine import AsyncLogger
 

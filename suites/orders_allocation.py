@@ -19,6 +19,14 @@ component = lk.Component(
     baseline="fresh",
     parameters={"size_bytes": [64, 4096, 65_536, 1_048_576]},
     doc="get a buffer and write one byte into each of its pages",
+    claims=[
+        lk.Claim(
+            text="an allocation on the hot path costs",
+            worse="fresh",
+            better="preallocated",
+            saves=("10 us", "100 us"),
+        )
+    ],
 )
 
 

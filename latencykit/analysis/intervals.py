@@ -3,22 +3,7 @@
 import math
 from functools import lru_cache
 
-# The chance that an interval misses the truth on one given side; two-sided 95 % intervals.
-ONE_SIDED = 0.025
-
-
-def supported(quantile: float, count: int) -> bool:
-    """Tell whether a sample can bound a quantile from above with 97.5 % confidence.
-
-    Args:
-        quantile: In 0..1, exclusive.
-        count: Sample size.
-
-    Returns:
-        True if all `count` values lie below the true quantile with a probability of at most 2.5 %
-        (``quantile ** count <= 0.025``): 368 values for p99, 3,688 for p99.9.
-    """
-    return count > 0 and count * math.log(quantile) <= math.log(ONE_SIDED)
+from latencykit.quantiles import ONE_SIDED
 
 
 @lru_cache(maxsize=256)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from latencykit.analysis.intervals import quantile_ranks, supported
+from latencykit.analysis.intervals import quantile_ranks
 from latencykit.histogram import Histogram, decode
 from latencykit.model import QUANTILES, Result, Samples
+from latencykit.quantiles import supported
 
 Interval = tuple[float, float]
 

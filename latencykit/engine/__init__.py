@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from latencykit.engine import indicators
+    from latencykit.engine.book import BOOK_LEVEL_DTYPE, BOOK_UPDATE_DTYPE, BookSnapshot, OrderBook
     from latencykit.engine.config import EngineConfig
     from latencykit.engine.engine import Detector, Engine, RunReport
     from latencykit.engine.feeds import Ticks, read_ticks, synthetic_market
@@ -12,31 +13,45 @@ if TYPE_CHECKING:
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
     from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
+    from latencykit.engine.stats import Alarm, Alert, HistogramLogWriter, PerformanceStats, read_histogram_log
+    from latencykit.engine.timer import PrecisionTimer, SimulatedClock
 
 __all__ = [
-    "BUY", "ORDER_DTYPE", "SELL", "AsyncLogger", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig",
-    "LogSite", "Order", "OrderArena", "PanicDetector", "Price", "RunReport", "Signal", "Ticks", "indicators",
-    "read_ticks", "synthetic_market",
+    "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger",
+    "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter", "LogSite",
+    "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price", "RunReport",
+    "Signal", "SimulatedClock", "Ticks", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
+    "BOOK_LEVEL_DTYPE": "book",
+    "BOOK_UPDATE_DTYPE": "book",
     "BUY": "orders",
     "ORDER_DTYPE": "orders",
     "SELL": "orders",
+    "Alarm": "stats",
+    "Alert": "stats",
     "AsyncLogger": "logger",
+    "BookSnapshot": "book",
     "Confidence": "signals",
     "CpuPinning": "pinning",
     "Detector": "engine",
     "Engine": "engine",
     "EngineConfig": "config",
+    "HistogramLogWriter": "stats",
     "LogSite": "logger",
     "Order": "orders",
     "OrderArena": "orders",
+    "OrderBook": "book",
     "PanicDetector": "signals",
+    "PerformanceStats": "stats",
+    "PrecisionTimer": "timer",
     "Price": "signals",
     "RunReport": "engine",
     "Signal": "signals",
+    "SimulatedClock": "timer",
     "Ticks": "feeds",
+    "read_histogram_log": "stats",
     "read_ticks": "feeds",
     "synthetic_market": "feeds",
 }

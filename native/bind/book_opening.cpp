@@ -17,7 +17,6 @@ constexpr std::atomic<bool> kMayWrite{true};
 constexpr std::atomic<bool> kMayNotWrite{false};
 
 // ---- arguments
-// ----------------------------------------------------------------------------------------------------
 
 bool read_depth(ModuleState* state, PyObject* argument, std::size_t* depth) {
   *depth = 10;
@@ -76,7 +75,6 @@ std::optional<std::string> read_name(ModuleState* state, PyObject* argument) {
 }
 
 // ---- what went wrong
-// ----------------------------------------------------------------------------------------------
 
 void raise_book_error(ModuleState* state, PyObject* name, const SharedBookError& error) {
   switch (error.reason()) {
@@ -147,7 +145,6 @@ bool without_gil(ModuleState* state, PyObject* name, F f) {
 }
 
 // ---- making the object
-// --------------------------------------------------------------------------------------------
 
 // An object without a book; closed, as far as anyone can see.
 BookObject* new_object(PyTypeObject* type, PyObject* symbol, PyObject* name, std::size_t depth) {

@@ -34,14 +34,38 @@ PyMethodDef functions[] = {
 
 SimulatedClockObject* simulated(PyObject* self) { return reinterpret_cast<SimulatedClockObject*>(self); }
 
+// Nanoseconds as 64 bits without a sign; false with our error.
+bool read_ns(const ModuleState* state, PyObject* object, const char* what, uint64_t* ns) {
+  PyObject* integer = PyIndex_Check(object) ? PyNumber_Index(object) : nullptr;
+  if (integer == nullptr) {
+    if (!PyErr_Occurred()) {
+      PyErr_Format(state->invalid_type, "%s is %R, not a whole number of nanoseconds", what, object);
+    }
+    return false;
+  }
+  *ns = PyLong_AsUnsignedLongLong(integer);
+  const bool good = *ns != UINT64_MAX || !PyErr_Occurred();
+  if (!good) {
+    PyErr_Clear();
+    PyErr_Format(state->invalid_value, "%s is %R; it must be 0 to 2**64 - 1 nanoseconds", what, object);
+  }
+  Py_DECREF(integer);
+  return good;
+}
+
 PyObject* simulated_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   const char* keywords[] = {"step", "read_cost", nullptr};
-  unsigned long long step = 1, read_cost = 0;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|KK", const_cast<char**>(keywords), &step, &read_cost)) {
+  PyObject *step_object = nullptr, *read_cost_object = nullptr;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:SimulatedClock", const_cast<char**>(keywords), &step_object,
+                                   &read_cost_object)) {
     return nullptr;
   }
+  const ModuleState* state = state_of(type);
+  uint64_t step = 1, read_cost = 0;
+  if (step_object != nullptr && !read_ns(state, step_object, "step", &step)) return nullptr;
+  if (read_cost_object != nullptr && !read_ns(state, read_cost_object, "read_cost", &read_cost)) return nullptr;
   if (step == 0) {
-    PyErr_SetString(state_of(type)->invalid_value, "step 0 would stop the clock; give 1 or more nanoseconds");
+    PyErr_SetString(state->invalid_value, "step 0 would stop the clock; give 1 or more nanoseconds");
     return nullptr;
   }
   PyObject* self = type->tp_alloc(type, 0);
@@ -56,22 +80,35 @@ void simulated_dealloc(PyObject* self) {
 }
 
 PyObject* simulated_advance(PyObject* self, PyObject* argument) {
-  const unsigned long long ns = PyLong_AsUnsignedLongLong(argument);
-  if (ns == static_cast<unsigned long long>(-1) && PyErr_Occurred()) return nullptr;
-  simulated(self)->ticks.now += ns;
+  const ModuleState* state = state_of(Py_TYPE(self));
+  uint64_t ns = 0;
+  if (!read_ns(state, argument, "ns", &ns)) return nullptr;
+  uint64_t& now = simulated(self)->ticks.now;
+  if (ns > UINT64_MAX - now) {
+    PyErr_Format(state->invalid_value, "advancing by %R ns would take the clock past 2**64 ns; set() it back first",
+                 argument);
+    return nullptr;
+  }
+  now += ns;
   Py_RETURN_NONE;
 }
 
-PyObject* simulated_now(PyObject* self, void*) { return PyLong_FromUnsignedLongLong(simulated(self)->ticks.now); }
+PyObject* simulated_set(PyObject* self, PyObject* argument) {
+  if (!read_ns(state_of(Py_TYPE(self)), argument, "ns", &simulated(self)->ticks.now)) return nullptr;
+  Py_RETURN_NONE;
+}
+
+PyObject* simulated_now(PyObject* self, PyObject*) {
+  return PyLong_FromUnsignedLongLong(simulated(self)->ticks.read());
+}
 
 PyMethodDef simulated_methods[] = {
     {"advance", simulated_advance, METH_O, "advance($self, ns, /)\n--\n\nMove the clock on by so many nanoseconds."},
+    {"set", simulated_set, METH_O,
+     "set($self, ns, /)\n--\n\nMove the clock to a time, back as well, as for the next event of a replay."},
+    {"now_ns", simulated_now, METH_NOARGS,
+     "now_ns($self, /)\n--\n\nReturn the time as a reader sees it: in whole steps, and paying read_cost."},
     {nullptr, nullptr, 0, nullptr},
-};
-
-PyGetSetDef simulated_getset[] = {
-    {"now_ns", simulated_now, nullptr, "The present time in nanoseconds.", nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
 PyType_Slot simulated_slots[] = {
@@ -80,7 +117,6 @@ PyType_Slot simulated_slots[] = {
     {Py_tp_new, reinterpret_cast<void*>(simulated_new)},
     {Py_tp_dealloc, reinterpret_cast<void*>(simulated_dealloc)},
     {Py_tp_methods, simulated_methods},
-    {Py_tp_getset, simulated_getset},
     {0, nullptr},
 };
 

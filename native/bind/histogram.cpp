@@ -1,20 +1,27 @@
 // Histogram: the native histogram as a Python type. What it computes is in latency/histogram.h; here
-// arguments are checked and answers are boxed. The GIL serialises all use from Python.
+// arguments are checked and answers are boxed.
 #include "bind/histogram.h"
+
+#include "bind/duration_watch.h"
 
 #define PY_ARRAY_UNIQUE_SYMBOL latencykit_numpy
 #define NO_IMPORT_ARRAY
 #include <numpy/arrayobject.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <new>
+#include <optional>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 namespace latencykit::bind {
 namespace {
 
-Histogram& native(PyObject* self) { return reinterpret_cast<HistogramObject*>(self)->histogram; }
+HistogramObject* as_object(PyObject* self) { return reinterpret_cast<HistogramObject*>(self); }
+Histogram& native(PyObject* self) { return as_object(self)->histogram; }
 
 PyObject* none_or_error(bool good) { return good ? Py_NewRef(Py_None) : nullptr; }
 
@@ -53,11 +60,15 @@ bool read_number(ModuleState* state, PyObject* object, const char* what, double*
 }
 
 bool read_not_negative(PyObject* self, PyObject* object, const char* what, uint64_t* value) {
-  ModuleState* state = state_of(Py_TYPE(self));
   int64_t integer = 0;
-  if (!read_integer(state, object, what, &integer)) return false;
+  int overflow = 1;
+  // An int of 64 bits needs no module state, which a subclass has to look for.
+  if (PyLong_Check(object)) [[likely]]
+    integer = PyLong_AsLongLongAndOverflow(object, &overflow);
+  if (overflow != 0 && !read_integer(state_of_subtype(Py_TYPE(self)), object, what, &integer)) return false;
   if (integer < 0) {
-    PyErr_Format(state->invalid_value, "%s is %R, which is negative; pass 0 or more", what, object);
+    PyErr_Format(state_of_subtype(Py_TYPE(self))->invalid_value, "%s is %R, which is negative; pass 0 or more", what,
+                 object);
     return false;
   }
   *value = static_cast<uint64_t>(integer);
@@ -66,14 +77,14 @@ bool read_not_negative(PyObject* self, PyObject* object, const char* what, uint6
 
 bool not_empty(PyObject* self, const char* what) {
   if (native(self).count() > 0) return true;
-  PyErr_Format(state_of(Py_TYPE(self))->invalid_state,
+  PyErr_Format(state_of_subtype(Py_TYPE(self))->invalid_state,
                "an empty histogram has no %s; record a value first, or look at .count", what);
   return false;
 }
 
 bool has_room(PyObject* self, bool recorded) {
   if (recorded) return true;
-  PyErr_Format(state_of(Py_TYPE(self))->invalid_value,
+  PyErr_Format(state_of_subtype(Py_TYPE(self))->invalid_value,
                "the total count would pass 2**62 (it is %llu); use a second histogram",
                static_cast<unsigned long long>(native(self).count()));
   return false;
@@ -81,7 +92,8 @@ bool has_room(PyObject* self, bool recorded) {
 
 bool has_arguments(PyObject* self, const char* method, Py_ssize_t wanted, Py_ssize_t received) {
   if (wanted == received) return true;
-  PyErr_Format(state_of(Py_TYPE(self))->invalid_type, "%s() takes %zd arguments, not %zd", method, wanted, received);
+  PyErr_Format(state_of_subtype(Py_TYPE(self))->invalid_type, "%s() takes %zd arguments, not %zd", method, wanted,
+               received);
   return false;
 }
 
@@ -89,7 +101,12 @@ PyObject* box(uint64_t value) { return PyLong_FromUnsignedLongLong(value); }
 
 PyObject* new_object(PyTypeObject* type, Histogram histogram) {
   PyObject* self = type->tp_alloc(type, 0);
-  if (self != nullptr) new (&native(self)) Histogram(std::move(histogram));
+  if (self == nullptr) return nullptr;
+  HistogramObject* object = as_object(self);
+  new (&object->histogram) Histogram(std::move(histogram));
+  new (&object->watches) std::unique_ptr<Watches>();
+  new (&object->given) std::unique_ptr<Histogram>();
+  object->reader = 0;
   return self;
 }
 
@@ -115,7 +132,7 @@ PyObject* create(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
                                    &highest_object, &digits_object)) {
     return nullptr;
   }
-  ModuleState* state = state_of(type);
+  ModuleState* state = state_of_subtype(type);
   int64_t lowest = Histogram::kDefaultLowest, highest = Histogram::kDefaultHighest;
   int64_t digits = Histogram::kDefaultDigits;
   if (lowest_object != nullptr && !read_integer(state, lowest_object, "lowest", &lowest)) return nullptr;
@@ -126,7 +143,13 @@ PyObject* create(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
 
 void deallocate(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
-  native(self).~Histogram();
+  HistogramObject* object = as_object(self);
+  if (object->watches != nullptr) {
+    for (const std::shared_ptr<DurationWatch>& watch : *object->watches) watch->close();
+  }
+  object->given.~unique_ptr();
+  object->watches.~unique_ptr();
+  object->histogram.~Histogram();
   type->tp_free(self);
   Py_DECREF(type);
 }
@@ -139,12 +162,51 @@ PyObject* represent(PyObject* self) {
 }
 
 PyObject* compare(PyObject* self, PyObject* other, int operation) {
-  if (Py_TYPE(other) != Py_TYPE(self) || (operation != Py_EQ && operation != Py_NE)) Py_RETURN_NOTIMPLEMENTED;
+  if (operation != Py_EQ && operation != Py_NE) Py_RETURN_NOTIMPLEMENTED;
+  if (!PyObject_TypeCheck(other, state_of_subtype(Py_TYPE(self))->histogram)) Py_RETURN_NOTIMPLEMENTED;
   return PyBool_FromLong((native(self) == native(other)) == (operation == Py_EQ));
 }
 
+// Of a subclass too it is a plain Histogram: what else a subclass holds is not ours to copy.
 PyObject* copy(PyObject* self, PyObject*) {
-  return translating_errors(state_of(Py_TYPE(self)), [&] { return new_object(Py_TYPE(self), native(self).copy()); });
+  ModuleState* state = state_of_subtype(Py_TYPE(self));
+  return translating_errors(state, [&] { return new_object(state->histogram, native(self).copy()); });
+}
+
+// --- subclasses
+
+extern PyMethodDef methods[];
+
+// The interpreter's fast way to call a method is for a method whose class is the object's own. So each subclass gets
+// descriptors of its own, unless it or a class between has another method of that name.
+int give_own_methods(PyTypeObject* base, PyTypeObject* subclass) {
+  for (PyMethodDef* method = methods; method->ml_name != nullptr; ++method) {
+    if ((method->ml_flags & METH_CLASS) != 0) continue;
+    PyObject* inherited = PyObject_GetAttrString(reinterpret_cast<PyObject*>(subclass), method->ml_name);
+    if (inherited == nullptr) return -1;
+    const bool ours = Py_IS_TYPE(inherited, &PyMethodDescr_Type) && PyType_IsSubtype(PyDescr_TYPE(inherited), base) &&
+                      reinterpret_cast<PyMethodDescrObject*>(inherited)->d_method == method;
+    Py_DECREF(inherited);
+    if (!ours) continue;
+    PyObject* own = PyDescr_NewMethod(subclass, method);
+    const int set =
+        own == nullptr ? -1 : PyObject_SetAttrString(reinterpret_cast<PyObject*>(subclass), method->ml_name, own);
+    Py_XDECREF(own);
+    if (set < 0) return -1;
+  }
+  return 0;
+}
+
+PyObject* init_subclass(PyObject* subclass, PyObject* arguments, PyObject* keywords) {
+  auto* type = reinterpret_cast<PyTypeObject*>(subclass);
+  PyTypeObject* base = state_of_subtype(type)->histogram;
+  PyObject* next = PyObject_CallFunctionObjArgs(reinterpret_cast<PyObject*>(&PySuper_Type), base, subclass, nullptr);
+  PyObject* method = next == nullptr ? nullptr : PyObject_GetAttrString(next, "__init_subclass__");
+  PyObject* answer = method == nullptr ? nullptr : PyObject_Call(method, arguments, keywords);
+  Py_XDECREF(method);
+  Py_XDECREF(next);
+  if (answer != nullptr && give_own_methods(base, type) < 0) Py_CLEAR(answer);
+  return answer;
 }
 
 // --- recording
@@ -152,7 +214,7 @@ PyObject* copy(PyObject* self, PyObject*) {
 PyObject* record(PyObject* self, PyObject* object) {
   uint64_t ns = 0;
   if (!read_not_negative(self, object, "ns", &ns)) return nullptr;
-  native(self).record(ns);
+  record_into(as_object(self), ns);
   Py_RETURN_NONE;
 }
 
@@ -162,7 +224,9 @@ PyObject* record_n(PyObject* self, PyObject* const* arguments, Py_ssize_t size) 
       !read_not_negative(self, arguments[1], "count", &count)) {
     return nullptr;
   }
-  return none_or_error(has_room(self, native(self).record_n(ns, count)));
+  if (!has_room(self, native(self).record_n(ns, count))) return nullptr;
+  if (as_object(self)->watches != nullptr && count > 0) record_into_watches(as_object(self), ns, count);
+  Py_RETURN_NONE;
 }
 
 PyObject* record_corrected(PyObject* self, PyObject* const* arguments, Py_ssize_t size) {
@@ -171,7 +235,10 @@ PyObject* record_corrected(PyObject* self, PyObject* const* arguments, Py_ssize_
       !read_not_negative(self, arguments[1], "expected_interval_ns", &interval_ns)) {
     return nullptr;
   }
-  return none_or_error(has_room(self, native(self).record_corrected(ns, interval_ns)));
+  if (!has_room(self, native(self).record_corrected(ns, interval_ns))) return nullptr;
+  // Watches see what happened, not what the correction supposes.
+  if (as_object(self)->watches != nullptr) record_into_watches(as_object(self), ns, 1);
+  Py_RETURN_NONE;
 }
 
 // The array behind an argument, if it is one-dimensional, contiguous, aligned and of native byte order.
@@ -180,7 +247,7 @@ PyArrayObject* plain_array(PyObject* self, PyObject* object) {
     auto* array = reinterpret_cast<PyArrayObject*>(object);
     if (PyArray_NDIM(array) == 1 && PyArray_ISCARRAY_RO(array)) return array;
   }
-  PyErr_Format(state_of(Py_TYPE(self))->invalid_type,
+  PyErr_Format(state_of_subtype(Py_TYPE(self))->invalid_type,
                "durations come as a one-dimensional contiguous NumPy array of native byte order, not as %.80s; "
                "convert with numpy.ascontiguousarray(values)",
                Py_TYPE(object)->tp_name);
@@ -188,7 +255,7 @@ PyArrayObject* plain_array(PyObject* self, PyObject* object) {
 }
 
 bool wrong_dtype(PyObject* self, PyArrayObject* array, const char* wanted) {
-  PyErr_Format(state_of(Py_TYPE(self))->invalid_type, "the array's dtype is %S, not %s; convert with .astype()",
+  PyErr_Format(state_of_subtype(Py_TYPE(self))->invalid_type, "the array's dtype is %S, not %s; convert with .astype()",
                reinterpret_cast<PyObject*>(PyArray_DESCR(array)), wanted);
   return false;
 }
@@ -206,13 +273,16 @@ bool record_array(PyObject* self, PyArrayObject* array) {
   if (bad < size) {
     PyObject* value = PyArray_GETITEM(array, PyArray_BYTES(array) + bad * sizeof(T));
     if (value == nullptr) return false;
-    PyErr_Format(state_of(Py_TYPE(self))->invalid_value,
+    PyErr_Format(state_of_subtype(Py_TYPE(self))->invalid_value,
                  "value %zu of the array is %R, not a duration of 0 ns or more; nothing was recorded", bad, value);
     Py_DECREF(value);
     return false;
   }
   if (!has_room(self, native(self).has_room_for(size))) return false;
   record_all(native(self), values, size);
+  if (as_object(self)->watches != nullptr) {
+    for (size_t i = 0; i < size; ++i) record_into_watches(as_object(self), whole_ns(values[i]), 1);
+  }
   return true;
 }
 
@@ -228,7 +298,7 @@ PyObject* record_many(PyObject* self, PyObject* object) {
 PyObject* record_ticks(PyObject* self, PyObject* const* arguments, Py_ssize_t size) {
   if (!has_arguments(self, "record_ticks", 2, size)) return nullptr;
   // The number first: to read it may run any code, which must not change the array once it is checked.
-  ModuleState* state = state_of(Py_TYPE(self));
+  ModuleState* state = state_of_subtype(Py_TYPE(self));
   double ns_per_tick = 0;
   if (!read_number(state, arguments[1], "ns_per_tick", &ns_per_tick)) return nullptr;
   PyArrayObject* array = plain_array(self, arguments[0]);
@@ -240,25 +310,99 @@ PyObject* record_ticks(PyObject* self, PyObject* const* arguments, Py_ssize_t si
   }
   const auto count = static_cast<size_t>(PyArray_SIZE(array));
   if (!has_room(self, native(self).has_room_for(count))) return nullptr;
-  record_all_ticks(native(self), static_cast<const uint64_t*>(PyArray_DATA(array)), count, ns_per_tick);
+  const auto* ticks = static_cast<const uint64_t*>(PyArray_DATA(array));
+  record_all_ticks(native(self), ticks, count, ns_per_tick);
+  if (as_object(self)->watches != nullptr) {
+    for (size_t i = 0; i < count; ++i) record_into_watches(as_object(self), ticks_as_ns(ticks[i], ns_per_tick), 1);
+  }
   Py_RETURN_NONE;
 }
 
 PyObject* merge(PyObject* self, PyObject* other) {
-  const Histogram* others = native_histogram(state_of(Py_TYPE(self)), other);
+  const Histogram* others = native_histogram(state_of_subtype(Py_TYPE(self)), other);
   if (others == nullptr) return nullptr;
   return none_or_error(has_room(self, native(self).merge(*others)));
 }
 
+// Waits, with the GIL released, until nobody reads the counts without it.
+void await_reader(PyObject* self) {
+  while (as_object(self)->reader == ::getpid()) {
+    Py_BEGIN_ALLOW_THREADS;
+    std::this_thread::yield();
+    Py_END_ALLOW_THREADS;
+  }
+}
+
 PyObject* reset(PyObject* self, PyObject*) {
+  await_reader(self);
   native(self).reset();
+  as_object(self)->given.reset();
+  Py_RETURN_NONE;
+}
+
+// --- intervals
+
+// Reads the counts without the GIL, so that a recording thread goes on. False without memory.
+bool take_interval(HistogramObject* object, std::optional<Histogram>* interval) {
+  const Histogram& histogram = object->histogram;
+  bool good = true;
+  object->reader = ::getpid();
+  Py_BEGIN_ALLOW_THREADS;
+  try {
+    if (object->given == nullptr) {
+      object->given = std::make_unique<Histogram>(histogram.lowest(), histogram.highest(), histogram.digits());
+    }
+    interval->emplace(histogram.since(*object->given));
+  } catch (const std::bad_alloc&) {
+    good = false;
+  }
+  Py_END_ALLOW_THREADS;
+  object->reader = 0;
+  return good;
+}
+
+PyObject* from_interval(PyObject* type, PyObject* source) {
+  ModuleState* state = state_of_subtype(reinterpret_cast<PyTypeObject*>(type));
+  if (native_histogram(state, source) == nullptr) return nullptr;
+  HistogramObject* object = as_object(source);
+  if (object->reader == ::getpid()) {
+    return PyErr_Format(state->invalid_state, "another thread is just taking an interval; let one thread take them");
+  }
+  std::optional<Histogram> interval;
+  if (!take_interval(object, &interval)) return PyErr_NoMemory();
+  return new_object(reinterpret_cast<PyTypeObject*>(type), std::move(*interval));
+}
+
+// --- watches
+
+PyObject* add_watch(PyObject* self, PyObject* object) {
+  ModuleState* state = state_of_subtype(Py_TYPE(self));
+  const std::shared_ptr<DurationWatch>* watch = native_watch(state, object);
+  if (watch == nullptr) return nullptr;
+  return translating_errors(state, [&] {
+    std::unique_ptr<Watches>& watches = as_object(self)->watches;
+    auto more = watches == nullptr ? std::make_unique<Watches>() : std::make_unique<Watches>(*watches);
+    more->push_back(*watch);
+    watches = std::move(more);
+    return Py_NewRef(Py_None);
+  });
+}
+
+PyObject* remove_watch(PyObject* self, PyObject* object) {
+  const std::shared_ptr<DurationWatch>* watch = native_watch(state_of_subtype(Py_TYPE(self)), object);
+  if (watch == nullptr) return nullptr;
+  std::unique_ptr<Watches>& watches = as_object(self)->watches;
+  if (watches != nullptr) {
+    watches->erase(std::remove(watches->begin(), watches->end(), *watch), watches->end());
+    if (watches->empty()) watches.reset();
+  }
   Py_RETURN_NONE;
 }
 
 // --- answers
 
 PyObject* percentile(PyObject* self, PyObject* object) {
-  ModuleState* state = state_of(Py_TYPE(self));
+  ModuleState* state = state_of_subtype(Py_TYPE(self));
   double q = 0;
   if (!read_number(state, object, "percentile", &q)) return nullptr;
   if (!(q >= 0 && q <= 100)) {
@@ -269,7 +413,7 @@ PyObject* percentile(PyObject* self, PyObject* object) {
 }
 
 PyObject* value_at_rank(PyObject* self, PyObject* object) {
-  ModuleState* state = state_of(Py_TYPE(self));
+  ModuleState* state = state_of_subtype(Py_TYPE(self));
   int64_t rank = 0;
   if (!read_integer(state, object, "rank", &rank) || !not_empty(self, "ranks")) return nullptr;
   const uint64_t count = native(self).count();
@@ -322,7 +466,7 @@ PyObject* encode_counts(PyObject* self, PyObject*) {
 }
 
 PyObject* decode_counts(PyObject* self, PyObject* object) {
-  ModuleState* state = state_of(Py_TYPE(self));
+  ModuleState* state = state_of_subtype(Py_TYPE(self));
   Py_buffer buffer;
   if (PyObject_GetBuffer(object, &buffer, PyBUF_SIMPLE) < 0) {
     if (PyErr_ExceptionMatches(PyExc_TypeError)) {
@@ -330,10 +474,12 @@ PyObject* decode_counts(PyObject* self, PyObject* object) {
     }
     return nullptr;
   }
+  await_reader(self);
   PyObject* answer = translating_errors(state, [&]() -> PyObject* {
     Histogram& h = native(self);
     switch (h.decode_counts(static_cast<const uint8_t*>(buffer.buf), static_cast<size_t>(buffer.len))) {
       case Histogram::DecodeResult::ok:
+        as_object(self)->given.reset();
         return Py_NewRef(Py_None);
       case Histogram::DecodeResult::cut_off:
         return PyErr_Format(state->invalid_value, "the encoded counts (%zd bytes) end inside a number", buffer.len);
@@ -380,7 +526,7 @@ PyMethodDef methods[] = {
      "merge($self, other, /)\n--\n\n"
      "Add the counts of another histogram; from another layout, each bucket at its lowest value."},
     {"reset", reset, METH_NOARGS, "reset($self, /)\n--\n\nForget everything that was recorded."},
-    {"copy", copy, METH_NOARGS, "copy($self, /)\n--\n\nReturn a histogram of its own with the same counts."},
+    {"copy", copy, METH_NOARGS, "copy($self, /)\n--\n\nReturn a plain Histogram of its own with the same counts."},
     {"iter_recorded", iter_recorded, METH_NOARGS,
      "iter_recorded($self, /)\n--\n\n"
      "Return (highest value of the bucket, count) for each bucket that has a count, upwards."},
@@ -389,6 +535,16 @@ PyMethodDef methods[] = {
     {"decode_counts", decode_counts, METH_O,
      "decode_counts($self, data, /)\n--\n\n"
      "Replace the counts by encoded ones; damaged input raises and changes nothing."},
+    {"add_watch", add_watch, METH_O,
+     "add_watch($self, watch, /)\n--\n\n"
+     "Show a DurationWatch everything that is recorded from now on, but not what is merged or decoded."},
+    {"remove_watch", remove_watch, METH_O, "remove_watch($self, watch, /)\n--\n\nShow it nothing more."},
+    {"_from_interval", from_interval, METH_O | METH_CLASS,
+     "_from_interval($type, source, /)\n--\n\n"
+     "Return what `source` recorded since the last call for it, as an instance made without __new__.\n"
+     "It reads without the GIL: a thread that records into `source` meanwhile is not held up, and what it\n"
+     "records is in this interval or in the next."},
+    {"__init_subclass__", as_method(init_subclass), METH_VARARGS | METH_KEYWORDS | METH_CLASS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -429,12 +585,16 @@ PyType_Slot slots[] = {
 
 // No GC: it holds no Python object but its type, which does not lead back to it.
 PyType_Spec spec = {"latencykit._core.Histogram", sizeof(HistogramObject), 0,
-                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, slots};
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_BASETYPE, slots};
 
 }  // namespace
 
+void record_into_watches(HistogramObject* object, uint64_t ns, uint64_t times) {
+  for (const std::shared_ptr<DurationWatch>& watch : *object->watches) watch->record(ns, times);
+}
+
 Histogram* native_histogram(ModuleState* state, PyObject* object) {
-  if (Py_TYPE(object) == state->histogram) return &native(object);
+  if (PyObject_TypeCheck(object, state->histogram)) return &native(object);
   PyErr_Format(state->invalid_type, "a Histogram is needed here, not %.80s", Py_TYPE(object)->tp_name);
   return nullptr;
 }

@@ -49,8 +49,9 @@ int execute(PyObject* module) {
   if (refuse_subinterpreter() < 0) return -1;
   if (PyArray_ImportNumPyAPI() < 0) return -1;
   if (find_errors(state_of_module(module)) < 0) return -1;
-  for (auto add : {add_clock, add_histogram, add_operation, add_meter, add_allocations, add_probes, add_order_arena,
-                   add_order_book, add_logger, add_log_recovery, add_indicators, add_panic_detector}) {
+  for (auto add :
+       {add_clock, add_timer, add_histogram, add_duration_watch, add_operation, add_meter, add_allocations, add_probes,
+        add_order_arena, add_order_book, add_logger, add_log_recovery, add_indicators, add_panic_detector}) {
     if (add(module) < 0) return -1;
   }
   return 0;
@@ -60,13 +61,14 @@ int execute(PyObject* module) {
 template <typename F>
 int each_reference(ModuleState* s, F f) {
   if (s == nullptr) return 0;  // The collector may come before the module was executed.
-  for (PyObject** error : {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity, &s->unsupported,
-                           &s->data_error, &s->book_level_dtype, &s->panic_kind}) {
-    if (int stop = f(error)) return stop;
+  for (PyObject** object : {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity, &s->unsupported,
+                            &s->data_error, &s->book_level_dtype, &s->panic_kind}) {
+    if (int stop = f(object)) return stop;
   }
   for (PyTypeObject** type :
-       {&s->histogram, &s->operation, &s->simulated_clock, &s->order_arena, &s->order, &s->order_book,
-        &s->book_snapshot, &s->async_logger, &s->log_site, &s->ema, &s->panic_detector, &s->signal}) {
+       {&s->histogram, &s->duration_watch, &s->operation, &s->simulated_clock, &s->precision_timer, &s->timer_scope,
+        &s->order_arena, &s->order, &s->order_book, &s->book_snapshot, &s->async_logger, &s->log_site, &s->ema,
+        &s->panic_detector, &s->signal}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
   }
   return 0;
@@ -110,6 +112,12 @@ PyModuleDef definition = {
 };
 
 }  // namespace
+
+ModuleState* state_of_subtype(PyTypeObject* type) {
+  PyObject* module = PyType_GetModuleByDef(type, &definition);
+  return module == nullptr ? nullptr : state_of_module(module);
+}
+
 }  // namespace latencykit::bind
 
 PyMODINIT_FUNC PyInit__core() { return PyModuleDef_Init(&latencykit::bind::definition); }

@@ -52,6 +52,18 @@ inline bool is_alive(const OrderObject* order) { return order->slot->handle == o
 // Raises that the order of this view is over.
 PyObject* refuse_stale(PyObject* view);
 
+// ---- order_create.cpp
+
+PyObject* arena_create(PyObject* arena, PyObject* const* arguments, Py_ssize_t count, PyObject* names);
+
+// A new view of a slot in use; null with an error.
+PyObject* view_of(ArenaObject* self, OrderSlot* slot);
+
+// ---- order_arena.cpp
+
+// Raises what the arena found in a free slot.
+PyObject* refuse_damaged(ArenaObject* self);
+
 // ---- arena_options.cpp
 
 struct NewArena {

@@ -20,7 +20,6 @@ constexpr int kYields = 100;      // Pauses that only give way, before those tha
 static_assert(static_cast<int>(BookSide::kBid) == 0 && static_cast<int>(BookSide::kAsk) == 1, "BUY and SELL");
 
 // ---- reading
-// ------------------------------------------------------------------------------------------------------
 
 bool refuse_if_closed(BookObject* self) {
   if (self->reader.has_value()) return false;
@@ -199,7 +198,6 @@ PyObject* book_writable(PyObject* self, void*) {
 }
 
 // ---- writing
-// ------------------------------------------------------------------------------------------------------
 
 [[gnu::noinline]] PyObject* refuse_update(PyTypeObject* type, UpdateFault fault, PyObject* const* arguments) {
   PyObject* error = state_of(type)->invalid_value;
@@ -240,7 +238,6 @@ PyObject* book_clear(PyObject* object, PyObject*) {
 }
 
 // ---- the end
-// ------------------------------------------------------------------------------------------------------
 
 constexpr std::atomic<bool> kMayNotWrite{false};
 

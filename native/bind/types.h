@@ -24,8 +24,11 @@ struct ModuleState {
   PyObject* unsupported;
   PyObject* data_error;
   PyTypeObject* histogram;
+  PyTypeObject* duration_watch;
   PyTypeObject* operation;
   PyTypeObject* simulated_clock;
+  PyTypeObject* precision_timer;
+  PyTypeObject* timer_scope;
   PyTypeObject* order_arena;
   PyTypeObject* order;
   PyTypeObject* order_book;
@@ -42,8 +45,11 @@ struct ModuleState {
 
 inline ModuleState* state_of_module(PyObject* module) { return static_cast<ModuleState*>(PyModule_GetState(module)); }
 
-// Only for our own types, none of which can be subclassed, so that the defining class is the object's class.
+// Only for our own final types, whose defining class is the object's class.
 inline ModuleState* state_of(PyTypeObject* type) { return static_cast<ModuleState*>(PyType_GetModuleState(type)); }
+
+// For our types that can be subclassed, and for their subclasses; slower.
+ModuleState* state_of_subtype(PyTypeObject* type);
 
 // Creates a heap type from its spec, adds it to the module, and keeps a reference in `slot`. 0, or -1 with an error.
 int add_type(PyObject* module, PyType_Spec* spec, PyTypeObject** slot);
@@ -70,7 +76,9 @@ inline bool holds_gil() {
 void close_free_signals(ModuleState* state);
 
 int add_clock(PyObject* module);
+int add_timer(PyObject* module);
 int add_histogram(PyObject* module);
+int add_duration_watch(PyObject* module);
 int add_operation(PyObject* module);
 int add_meter(PyObject* module);
 int add_allocations(PyObject* module);

@@ -9,7 +9,8 @@
 // Full range: a value above `highest` is counted as `highest` and in saturated(); nothing is dropped.
 // Totals: bulk additions are refused beyond 2^62 in all, so that single records, which are not checked,
 //   cannot overflow a 64-bit count in the life of a machine.
-// Threads: none. One writer; readers only while nobody writes. No locks, no atomics.
+// Threads: one writer; readers only while nobody writes, but for since(), which may run beside a writer that
+//   records or merges. For its sake counts are written by relaxed atomic stores, which cost what plain ones do.
 // Derived figures (min, max, mean, percentiles) come from the counts alone, so that they are the same before
 //   and after encoding. As in HdrHistogram, min is the lowest and max the highest value of its bucket.
 #pragma once
@@ -103,9 +104,9 @@ class Histogram {
   void record(uint64_t value) {
     if (value > highest_) [[unlikely]] {
       value = highest_;
-      ++saturated_;
+      increase(saturated_, 1);
     }
-    ++counts_[index_of(value)];
+    increase(counts_[index_of(value)], 1);
     ++total_;
   }
 
@@ -150,15 +151,39 @@ class Histogram {
     const uint64_t others_total = other.total_, others_saturated = other.saturated_;
     const size_t used = other.used_length();
     if (same_layout(other)) {
-      for (size_t i = 0; i < used; ++i) counts_[i] += other.counts_[i];
+      for (size_t i = 0; i < used; ++i) {
+        if (other.counts_[i] != 0) increase(counts_[i], other.counts_[i]);
+      }
       total_ += others_total;
     } else {
       for (size_t i = 0; i < used; ++i) {
         if (other.counts_[i] != 0) add(other.bucket_at(i).lowest, other.counts_[i]);
       }
     }
-    saturated_ += others_saturated;
+    increase(saturated_, others_saturated);
     return true;
+  }
+
+  // What was recorded since the last call with the same `seen`, which begins as an empty histogram and then
+  // holds what earlier calls gave out. Each count is read once: a value that is recorded meanwhile is in this
+  // answer or in the next, in exactly one of them, so that all answers add up to what was recorded.
+  // The writer is not stopped and need not know; nothing may reset or decode into this histogram meanwhile.
+  // Precondition: the same layout.
+  Histogram since(Histogram& seen) const {
+    Histogram recent(lowest_, static_cast<int64_t>(highest_), digits_);
+    for (size_t i = 0; i < length_; ++i) {
+      const uint64_t now = read(counts_[i]);
+      const uint64_t added = now - seen.counts_[i];
+      if (added == 0) continue;  // Pages that were never written stay unwritten here too.
+      recent.counts_[i] = added;
+      recent.total_ += added;
+      seen.counts_[i] = now;
+    }
+    seen.total_ += recent.total_;
+    const uint64_t saturated = read(saturated_);
+    recent.saturated_ = saturated - seen.saturated_;
+    seen.saturated_ = saturated;
+    return recent;
   }
 
   void reset() {
@@ -281,6 +306,11 @@ class Histogram {
   };
   using Counts = std::unique_ptr<uint64_t[], Free>;
 
+  // Only the writer writes, so that its own read needs no order. Builtins, because std::atomic_ref is missing
+  // from some standard libraries of C++20.
+  static void increase(uint64_t& counter, uint64_t by) { __atomic_store_n(&counter, counter + by, __ATOMIC_RELAXED); }
+  static uint64_t read(const uint64_t& counter) { return __atomic_load_n(&counter, __ATOMIC_RELAXED); }
+
   static Counts allocate(size_t length) {
     Counts counts(static_cast<uint64_t*>(std::calloc(length, sizeof(uint64_t))));
     if (counts == nullptr) throw std::bad_alloc();
@@ -308,9 +338,9 @@ class Histogram {
   void add(uint64_t value, uint64_t count) {
     if (value > highest_) {
       value = highest_;
-      saturated_ += count;
+      increase(saturated_, count);
     }
-    counts_[index_of(value)] += count;
+    increase(counts_[index_of(value)], count);
     total_ += count;
   }
 
@@ -391,8 +421,12 @@ void record_all(Histogram& histogram, const T* values, size_t size) {
   for (size_t i = 0; i < size; ++i) histogram.record(whole_ns(values[i]));
 }
 
+inline uint64_t ticks_as_ns(uint64_t ticks, double ns_per_tick) {
+  return whole_ns(static_cast<double>(ticks) * ns_per_tick);
+}
+
 inline void record_all_ticks(Histogram& histogram, const uint64_t* ticks, size_t size, double ns_per_tick) {
-  for (size_t i = 0; i < size; ++i) histogram.record(whole_ns(static_cast<double>(ticks[i]) * ns_per_tick));
+  for (size_t i = 0; i < size; ++i) histogram.record(ticks_as_ns(ticks[i], ns_per_tick));
 }
 
 }  // namespace latencykit

@@ -1,15 +1,15 @@
 // Time from the processor's time-stamp counter, calibrated against CLOCK_MONOTONIC.
 //
 // Promises:
-// - Ticks and nanoseconds are different types of quantity: raw ticks are uint64_t from read_ticks(), nanoseconds
-//   come from a TscClock only.
-// - now_ns() never goes backwards, in one thread or between threads, also across recalibrate(): a recalibration
-//   continues from the present estimate (rounded up) and steers its rate towards CLOCK_MONOTONIC, it never
-//   steps.
-// - Readers take a sequence lock: no writer waits for a reader, a reader retries while a writer publishes. All
-//   fields are atomics, with acquire and release where the algorithm needs them.
-// - now_ns() fences its read of the counter: an unfenced one may be done before a load that precedes it, and
-//   was seen microseconds behind a time that another thread had published. ticks() is not fenced.
+// - Ticks and nanoseconds are different types of quantity: raw ticks are uint64_t from read(), begin(), end() and
+//   their like, nanoseconds come from a TscClock only.
+// - now_ns() never goes backwards, in one thread or between threads, also across recalibrate(): a thread that has
+//   loaded what another made of its time gets at least as much itself. A recalibration steers the rate towards
+//   CLOCK_MONOTONIC, by 500 parts per million at most, it never steps. How that holds while rates change is in
+//   timeline.h; what is needed here is that the counter is not read before the loads ahead of it.
+// - So one fence stands ahead of the counter in now_ns(), and in begin() and end() for the same reason: an unfenced
+//   read is done while loads ahead of it are still waiting for memory, and was seen hundreds of nanoseconds early.
+//   ticks() is not fenced.
 // - Where the counter is not invariant (its rate changes or stops with power states), or the processor is not
 //   x86-64, the source is CLOCK_MONOTONIC and one tick is one nanosecond. Callers ask source() and say so.
 // - The first use spins for 10 ms to calibrate; nothing happens at load time.
@@ -19,12 +19,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <vector>
+
+#include "latency/timeline.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -42,9 +43,23 @@ inline uint64_t monotonic_ns() {
 // The counter, as a pair of fenced reads. The first fence lets everything before retire, so that earlier work
 // is not timed; the second keeps the timed work from starting before the read. rdtscp waits for the timed
 // work itself, and the last fence keeps what follows from slipping into the interval.
+//
+// ordered() and finished() are begin() and end() without what keeps later work back, each half as dear: for a single
+// time, and for scopes that must cost little. What follows such a read may share the processor with it.
 struct TscTicks {
 #if defined(__x86_64__)
   static uint64_t read() { return __rdtsc(); }
+  static uint64_t ordered() {
+    _mm_lfence();
+    const uint64_t ticks = __rdtsc();
+    // For the compiler: a load that it moved ahead of the counter could be any time older, not just reordered.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return ticks;
+  }
+  static uint64_t finished() {
+    unsigned cpu;
+    return __rdtscp(&cpu);
+  }
   static uint64_t begin() {
     _mm_lfence();
     const uint64_t ticks = __rdtsc();
@@ -59,6 +74,8 @@ struct TscTicks {
   }
 #else
   static uint64_t read() { return monotonic_ns(); }
+  static uint64_t ordered() { return monotonic_ns(); }
+  static uint64_t finished() { return monotonic_ns(); }
   static uint64_t begin() { return monotonic_ns(); }
   static uint64_t end() { return monotonic_ns(); }
 #endif
@@ -129,19 +146,9 @@ class TscClock {
     return wanted != nullptr && std::strcmp(wanted, "monotonic") == 0;
   }
 
-  explicit TscClock(ClockSource source) : source_(source) {
-    const Pair first = read_pair();
-    anchor_ = first;
-    if (source_ == ClockSource::monotonic) {
-      publish({first.ns, first.ns, kUnit});
-      return;
-    }
-    // 10 ms: the ends are read to about 20 ns each, so the rate is good to a few parts per million.
-    while (monotonic_ns() - first.ns < 10'000'000) {
-    }
-    const Pair second = read_pair();
-    publish({second.ticks, second.ns, rate_between(first, second)});
-  }
+  // `margin_ns` is how far ahead a change of rate is published; tests that change it all the time shorten it.
+  explicit TscClock(ClockSource source, uint64_t margin_ns = 1'000'000)
+      : source_(source), anchor_(read_pair()), timeline_(first_piece()), margin_(ticks_in(margin_ns)) {}
 
   // What instance() uses, without the calibration that making it costs.
   static ClockSource chosen_source() {
@@ -155,37 +162,32 @@ class TscClock {
   uint64_t ticks() const { return source_ == ClockSource::tsc ? TscTicks::read() : monotonic_ns(); }
 
   uint64_t now_ns() const {
-    for (;;) {
-      const uint64_t before = sequence_.load(std::memory_order_acquire);
-      const Calibration c = load();
-      const uint64_t now = fenced_ticks();
-      if (before == sequence_.load(std::memory_order_relaxed) && before % 2 == 0) return to_ns(c, now);
+    if (source_ == ClockSource::monotonic) return monotonic_ns();
+    uint64_t ns = 0;
+    while (!timeline_.ns_at(TscTicks::ordered(), &ns)) {
     }
+    return ns;
   }
+
+  // The length of an interval of ticks, saturating: 0 if it ends before it begins, as across a move to a machine
+  // whose counter is behind.
+  uint64_t elapsed_ns(uint64_t begin, uint64_t end) const { return timeline_.elapsed_ns(begin, end); }
 
   double ns_per_tick() const {
-    for (;;) {
-      const uint64_t before = sequence_.load(std::memory_order_acquire);
-      const uint64_t rate = measured_rate_.load(std::memory_order_acquire);
-      if (before == sequence_.load(std::memory_order_relaxed) && before % 2 == 0) {
-        return static_cast<double>(rate) / static_cast<double>(kUnit);
-      }
-    }
+    return static_cast<double>(timeline_.measured_rate()) / static_cast<double>(Timeline::kUnit);
   }
 
-  // Measures the rate again, over all the time since construction, and steers now_ns() so that its offset
-  // from CLOCK_MONOTONIC vanishes within a second. Safe from any thread. A forced offset is for tests.
-  void recalibrate(int64_t forced_offset_ns = 0) {
-    if (source_ == ClockSource::monotonic) return;
+  // Measures the rate again, over all the time since construction, and steers now_ns() until its offset from
+  // CLOCK_MONOTONIC has vanished: for a second, or as long as the steering's limit makes it take. Safe from any
+  // thread. False, and nothing changed, if a change of rate is due within the margin, so that calls in quick
+  // succession are one, or if there is nothing to calibrate. A forced offset is for tests.
+  bool recalibrate(int64_t forced_offset_ns = 0) {
+    if (source_ == ClockSource::monotonic) return false;
     const std::lock_guard<std::mutex> lock(writer_);
     const Pair pair = read_pair();
-    const uint64_t rate = pair.ns > anchor_.ns ? rate_between(anchor_, pair) : load().rate;
-    const Calibration old = load();
-    const double offset =
-        static_cast<double>(static_cast<int64_t>(pair.ns - to_ns(old, pair.ticks)) + forced_offset_ns);
-    // At most 500 parts per million, as the kernel's own clock discipline: differences of intervals stay true.
-    const double steer = std::clamp(offset / 1e9, -500e-6, 500e-6);
-    publish_continuing(old, rate, steer);
+    const uint64_t rate = pair.ns > anchor_.ns ? rate_between(anchor_, pair) : timeline_.measured_rate();
+    const uint64_t truth_ns = pair.ns + static_cast<uint64_t>(forced_offset_ns);
+    return timeline_.steer({pair.ticks, truth_ns, rate}, margin_, TscTicks::begin);
   }
 
   // The clock's step in nanoseconds, from 4,096 reads in a row; 0 if it never moved.
@@ -201,19 +203,20 @@ class TscClock {
   }
 
  private:
-  static constexpr uint64_t kUnit = uint64_t{1} << 32;  // rates are nanoseconds per tick in 32.32 fixed point
-
   struct Pair {
     uint64_t ticks, ns;
   };
-  struct Calibration {
-    uint64_t base_ticks, base_ns, rate;
-  };
 
-  static uint64_t to_ns(const Calibration& c, uint64_t ticks) {
-    // A reader on another CPU may be a few ticks behind the base; time then stands still rather than wrap.
-    const uint64_t elapsed = ticks > c.base_ticks ? ticks - c.base_ticks : 0;
-    return c.base_ns + static_cast<uint64_t>((static_cast<unsigned __int128>(elapsed) * c.rate) >> 32);
+  // 10 ms: the ends are read to about 20 ns each, so the rate is good to a few parts per million.
+  Timeline::Piece first_piece() const {
+    if (source_ == ClockSource::monotonic) return {anchor_.ticks, anchor_.ns, Timeline::kUnit};
+    while (monotonic_ns() - anchor_.ns < 10'000'000) {
+    }
+    return {anchor_.ticks, anchor_.ns, rate_between(anchor_, read_pair())};
+  }
+
+  uint64_t ticks_in(uint64_t ns) const {
+    return static_cast<uint64_t>((static_cast<unsigned __int128>(ns) << 32) / timeline_.measured_rate());
   }
 
   static uint64_t rate_between(const Pair& a, const Pair& b) {
@@ -236,40 +239,11 @@ class TscClock {
     return best;
   }
 
-  // Not done before the loads ahead of it, nor after those behind it.
-  uint64_t fenced_ticks() const { return source_ == ClockSource::tsc ? TscTicks::begin() : MonotonicTicks::begin(); }
-
-  // Acquire: the sequence is looked at again after them. A reader that sees a new field sees an odd sequence.
-  Calibration load() const {
-    return {base_ticks_.load(std::memory_order_acquire), base_ns_.load(std::memory_order_acquire),
-            rate_.load(std::memory_order_acquire)};
-  }
-
-  // Release: the sequence turned odd before them.
-  void store(const Calibration& c, uint64_t measured) {
-    base_ticks_.store(c.base_ticks, std::memory_order_release);
-    base_ns_.store(c.base_ns, std::memory_order_release);
-    rate_.store(c.rate, std::memory_order_release);
-    measured_rate_.store(measured, std::memory_order_release);
-  }
-
-  void publish(const Calibration& c) { store(c, c.rate); }
-
-  // The base is read after the sequence turned odd: every reader that used the old calibration read its ticks
-  // before that, so the new one starts at or above all that was ever returned.
-  void publish_continuing(const Calibration& old, uint64_t rate, double steer) {
-    sequence_.fetch_add(1, std::memory_order_seq_cst);  // On x86-64 a full barrier, which the read waits for.
-    const uint64_t now = fenced_ticks();
-    const uint64_t steered = static_cast<uint64_t>(std::llround(static_cast<double>(rate) * (1.0 + steer)));
-    store({now, to_ns(old, now) + 1, steered}, rate);
-    sequence_.fetch_add(1, std::memory_order_release);
-  }
-
   const ClockSource source_;
-  Pair anchor_{0, 0};
+  const Pair anchor_;
+  Timeline timeline_;
+  const uint64_t margin_;
   std::mutex writer_;
-  alignas(64) std::atomic<uint64_t> sequence_{0};
-  std::atomic<uint64_t> base_ticks_{0}, base_ns_{0}, rate_{kUnit}, measured_rate_{kUnit};
 };
 
 }  // namespace latencykit

@@ -1,8 +1,10 @@
 #include "latency/histogram.h"
 
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "tests/check.h"
@@ -185,6 +187,40 @@ void statistics() {
   CHECK(moved.count() == 16);
 }
 
+void intervals_of_one_thread() {
+  Histogram histogram(1, 1000, 3), seen(1, 1000, 3);
+  CHECK(histogram.since(seen).count() == 0);
+  histogram.record(5);
+  histogram.record(2000);
+  const Histogram first = histogram.since(seen);
+  CHECK(first == histogram && first.saturated() == 1);
+  histogram.record(5);
+  const Histogram second = histogram.since(seen);
+  CHECK(second.count() == 1 && second.max() == 5 && second.saturated() == 0);
+  CHECK(seen == histogram && histogram.since(seen).count() == 0);
+}
+
+// One thread records as fast as it can while another takes intervals: they add up to all of it. With few buckets
+// the two meet often in the same one.
+void intervals_beside_a_writer(int64_t highest, uint64_t values) {
+  Histogram histogram(1, highest, 2), seen(1, highest, 2), sum(1, highest, 2), bulk(1, highest, 2);
+  std::atomic<bool> done{false};
+  CHECK(bulk.record_n(1, 3));
+  const auto range = static_cast<uint64_t>(highest) * 6 / 5 + 1;
+  std::thread writer([&] {
+    Random random;
+    for (uint64_t i = 0; i < values; ++i) {
+      histogram.record(random.below(range));
+      if (i % 1000 == 0) CHECK(histogram.record_corrected(range, 100) && histogram.merge(bulk));
+    }
+    done.store(true);
+  });
+  while (!done.load()) CHECK(sum.merge(histogram.since(seen)));
+  writer.join();
+  CHECK(sum.merge(histogram.since(seen)));
+  CHECK(sum == histogram && sum.saturated() == histogram.saturated() && sum.saturated() > 0);
+}
+
 }  // namespace
 
 int main() {
@@ -197,4 +233,7 @@ int main() {
   damaged_counts_are_refused_without_effect();
   bulk_recording();
   statistics();
+  intervals_of_one_thread();
+  intervals_beside_a_writer(50'000, 300'000);
+  intervals_beside_a_writer(2, 2'000'000);
 }

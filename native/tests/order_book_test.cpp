@@ -1,10 +1,7 @@
-// The order book against a plain map, under readers at full speed, and in shared memory.
+// The order book against plain maps, and under readers at full speed.
 //
 // LATENCYKIT_STRESS_SNAPSHOTS sets how many snapshots the stress test takes in all; the full run is 10000000.
 #include "latency/order_book.h"
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -20,15 +17,16 @@
 #include <vector>
 
 #include "latency/book_figures.h"
-#include "latency/shared_book.h"
+#include "tests/book_copy.h"
 #include "tests/check.h"
 
 namespace {
 
 using namespace latencykit;
-
-constexpr auto kBid = BookSide::kBid;
-constexpr auto kAsk = BookSide::kAsk;
+using book_tests::expect;
+using book_tests::kAsk;
+using book_tests::kBid;
+using book_tests::OwnCopy;
 
 // A book in memory of its own.
 class OwnBook {
@@ -46,29 +44,6 @@ class OwnBook {
  public:
   BookWriter writer;
 };
-
-struct OwnCopy {
-  explicit OwnCopy(std::size_t depth) : rows(2 * depth), copy(rows.data(), depth) {}
-  std::vector<BookLevel> rows;
-  BookCopy copy;
-};
-
-void expect(const BookReader& book, BookSide side, const std::vector<BookLevel>& levels) {
-  OwnCopy own(book.depth());
-  CHECK(book.try_copy(&own.copy) == ReadResult::kDone);
-  const int number = static_cast<int>(side);
-  CHECK(own.copy.counts[number] == levels.size());
-  for (std::size_t i = 0; i < book.depth(); ++i) {
-    const BookLevel copied = own.copy.levels[number][i];
-    const BookLevel live = book.levels(side)[i].load();
-    CHECK(copied.quantity == live.quantity);
-    if (i < levels.size()) {
-      CHECK(copied.price == levels[i].price && copied.quantity == levels[i].quantity && live.price == copied.price);
-    } else {
-      CHECK(std::isnan(copied.price) && std::isnan(live.price) && copied.quantity == 0);
-    }
-  }
-}
 
 void levels_are_best_first() {
   OwnBook own(4);
@@ -256,7 +231,6 @@ void damage_is_found_and_not_followed() {
 }
 
 // ---- readers at full speed
-// ------------------------------------------------------------------------------------
 
 // What the writer does, so that the whole book at any version is known: the reader checks each number of it.
 // Every update inserts a new best level and moves all others, on the two sides in turn.
@@ -316,7 +290,7 @@ struct Tally {
 };
 
 // A reader that the writer never met while it ran would prove nothing.
-constexpr std::uint64_t kLeastVersions = 50;
+constexpr std::uint64_t kLeastVersions = 20;
 
 void read_until(const BookReader& book, bool (*is_whole)(const BookCopy&), std::uint64_t wanted, Tally* tally) {
   OwnCopy own(kDepth);
@@ -376,158 +350,6 @@ std::uint64_t stress_snapshots() {
   return asked != nullptr ? std::strtoull(asked, nullptr, 10) : kUsual;
 }
 
-// ---- in shared memory
-// -----------------------------------------------------------------------------------------
-
-using Reason = SharedBookError::Reason;
-
-class SharedName {
- public:
-  SharedName() : name("latencykit-test-" + std::to_string(getpid())) { SharedMemory::remove(name); }
-  ~SharedName() { SharedMemory::remove(name); }
-  const std::string name;
-};
-
-template <typename F>
-bool is_refused(Reason reason, F call) {
-  try {
-    call();
-  } catch (const SharedBookError& error) {
-    return error.reason() == reason;
-  }
-  return false;
-}
-
-template <typename F>
-int in_child(F run) {
-  const pid_t child = fork();
-  CHECK(child >= 0);
-  if (child == 0) {
-    run();
-    _exit(0);
-  }
-  int status = 0;
-  CHECK(waitpid(child, &status, 0) == child);
-  return status;
-}
-
-void a_book_is_shared_between_processes() {
-  const SharedName shared;
-  auto memory = shared_book::create(shared.name, "AAPL", 5);
-  BookWriter writer(shared_book::header_of(*memory), getpid());
-  writer.update(kBid, 100.0, 7);
-  CHECK(memory->is_claim_held() && memory->is_claimed());
-  CHECK(is_refused(Reason::kHasWriter, [&] { shared_book::create(shared.name, "AAPL", 5); }));
-  const int status = in_child([&] {
-    CHECK(!memory->is_claim_held() && memory->is_claimed());  // The claim stayed with the parent.
-    CHECK(is_refused(Reason::kHasWriter, [&] { shared_book::create(shared.name, "AAPL", 5); }));
-    auto attached = shared_book::attach(shared.name);
-    const BookReader reader(shared_book::header_of(*attached));
-    expect(reader, kBid, {{100.0, 7}});
-    CHECK(reader.symbol() == "AAPL" && reader.depth() == 5 && attached->is_claimed());
-  });
-  CHECK(status == 0);
-  auto attached = shared_book::attach(shared.name);
-  memory->release_claim();
-  CHECK(!attached->is_claimed() && !memory->is_claim_held());
-  CHECK(attached->remove_name() && !attached->has_name() && !attached->remove_name());
-}
-
-void a_dead_writer_leaves_the_claim_and_its_heir_an_empty_book() {
-  const SharedName shared;
-  const int status = in_child([&] {
-    auto memory = shared_book::create(shared.name, "AAPL", 5);
-    BookWriter writer(shared_book::header_of(*memory), getpid());
-    writer.update(kBid, 100.0, 7);
-    writer.batch([&](auto change) {
-      change(kBid, 101.0, 7);
-      kill(getpid(), SIGKILL);
-    });
-  });
-  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-  auto attached = shared_book::attach(shared.name);
-  const BookReader reader(shared_book::header_of(*attached));
-  OwnCopy own(5);
-  CHECK(reader.try_copy(&own.copy) == ReadResult::kBusy && SequenceLock<>::is_writing(reader.number()) &&
-        !attached->is_claimed());
-  CHECK(is_refused(Reason::kOtherBook, [&] { shared_book::create(shared.name, "AAPL", 6); }));
-  CHECK(is_refused(Reason::kOtherBook, [&] { shared_book::create(shared.name, "MSFT", 5); }));
-  auto memory = shared_book::create(shared.name, "AAPL", 5);
-  BookWriter heir(shared_book::header_of(*memory), getpid());
-  expect(reader, kBid, {});
-  CHECK(reader.version() == 3);  // Two of the dead writer, one of them never finished, and the heir's first.
-  heir.update(kBid, 99.0, 1);
-  expect(reader, kBid, {{99.0, 1}});
-}
-
-// A child that only inherited the claim must not keep it alive.
-void a_fork_does_not_hold_the_claim() {
-  const SharedName shared;
-  int ready[2], done[2];
-  CHECK(pipe(ready) == 0 && pipe(done) == 0);
-  const pid_t parent = fork();
-  CHECK(parent >= 0);
-  if (parent == 0) {
-    auto memory = shared_book::create(shared.name, "AAPL", 5);
-    if (fork() == 0) {
-      char byte;
-      close(done[1]);
-      CHECK(write(ready[1], "r", 1) == 1);
-      (void)!read(done[0], &byte, 1);  // Lives until the test has seen what it wants.
-      _exit(0);
-    }
-    char byte;
-    (void)!read(done[0], &byte, 1);
-    _exit(0);
-  }
-  char byte;
-  CHECK(read(ready[0], &byte, 1) == 1);
-  CHECK(is_refused(Reason::kHasWriter, [&] { shared_book::create(shared.name, "AAPL", 5); }));
-  kill(parent, SIGKILL);
-  int status = 0;
-  CHECK(waitpid(parent, &status, 0) == parent);
-  CHECK(shared_book::create(shared.name, "AAPL", 5) != nullptr);
-  for (int end : {ready[0], ready[1], done[0], done[1]}) close(end);
-}
-
-void what_is_no_book_is_refused_and_left_alone() {
-  const SharedName shared;
-  const auto remake = [&](std::size_t bytes, const char* content) {
-    SharedMemory::remove(shared.name);
-    SharedMemory memory(shared.name, SharedMemory::Open::kCreateIfMissing);
-    if (bytes == 0) return;
-    memory.resize(bytes);
-    memory.map(bytes);
-    std::memcpy(memory.data(), content, std::min(bytes, std::strlen(content)));
-  };
-  for (std::size_t bytes : {1, 100, 192, 5000}) {
-    remake(bytes, "something else");
-    CHECK(is_refused(Reason::kForeign, [&] { shared_book::attach(shared.name); }));
-    CHECK(is_refused(Reason::kForeign, [&] { shared_book::create(shared.name, "AAPL", 5); }));
-    SharedMemory memory(shared.name, SharedMemory::Open::kReadOnly);
-    CHECK(memory.size() == bytes);
-  }
-  remake(0, "");  // As a writer leaves it that dies between its first two steps.
-  CHECK(is_refused(Reason::kForeign, [&] { shared_book::attach(shared.name); }));
-  CHECK(shared_book::create(shared.name, "AAPL", 5) != nullptr);
-  SharedMemory::remove(shared.name);
-  bool missing = false;
-  try {
-    shared_book::attach(shared.name);
-  } catch (const std::system_error& error) {
-    missing = error.code() == std::errc::no_such_file_or_directory;
-  }
-  CHECK(missing);
-}
-
-void names_are_checked() {
-  CHECK(SharedMemory::is_name("book") && SharedMemory::is_name(std::string(250, 'x')));
-  for (const std::string& wrong : {std::string(), std::string("/book"), std::string("a/b"), std::string("."),
-                                   std::string(".."), std::string(251, 'x'), std::string("a\0b", 3)}) {
-    CHECK(!SharedMemory::is_name(wrong));
-  }
-}
-
 }  // namespace
 
 int main() {
@@ -542,11 +364,6 @@ int main() {
   figures_are_those_of_the_top();
   a_refilled_copy_keeps_nothing_of_before();
   damage_is_found_and_not_followed();
-  names_are_checked();
-  a_book_is_shared_between_processes();
-  a_dead_writer_leaves_the_claim_and_its_heir_an_empty_book();
-  a_fork_does_not_hold_the_claim();
-  what_is_no_book_is_refused_and_left_alone();
   for (std::size_t readers : {1, 3}) {
     const std::uint64_t share = stress_snapshots() / 4;
     no_snapshot_is_torn("updates that move every level", is_moved_book, move_book, readers, share);

@@ -2,6 +2,7 @@
 #include "latency/tsc_clock.h"
 
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 #include <vector>
 
@@ -57,9 +58,10 @@ void test_agrees(ClockSource source) {
 }
 
 // Threads share the highest time seen; a reader that had it before its own read must not see less. Meanwhile
-// the rate is pushed to and fro as far as it goes.
-void test_never_backwards() {
-  TscClock clock(cpu_has_invariant_tsc() ? ClockSource::tsc : ClockSource::monotonic);
+// the rate is pushed to and fro as far as it goes, as often as it can be: the margin is the shortest that covers what
+// a processor reorders.
+void test_never_backwards(ClockSource source) {
+  TscClock clock(source, 5'000);
   std::atomic<uint64_t> highest{0};
   std::atomic<bool> stop{false};
   std::atomic<int> backwards{0};
@@ -73,8 +75,9 @@ void test_never_backwards() {
       }
     }
   };
+  int changes = 0;
   std::thread writer([&] {
-    for (int64_t sign = 1; !stop; sign = -sign) clock.recalibrate(sign * 1'000'000'000);
+    for (int64_t sign = 1; !stop; sign = -sign) changes += clock.recalibrate(sign * 1'000'000'000);
   });
   std::vector<std::thread> readers;
   for (int i = 0; i < 3; ++i) readers.emplace_back(read);
@@ -82,16 +85,50 @@ void test_never_backwards() {
   stop = true;
   writer.join();
   CHECK(backwards == 0);
+  CHECK(source == ClockSource::monotonic ? changes == 0 : changes > 10);
 }
 
-// A clock pushed a millisecond ahead comes back at the rate that its steering allows, without a step back.
-void test_steers_towards_truth() {
-  TscClock clock(cpu_has_invariant_tsc() ? ClockSource::tsc : ClockSource::monotonic);
-  if (clock.source() == ClockSource::monotonic) return;
+// Steering does not touch the rate that intervals are turned into nanoseconds by.
+void test_the_rate_stays_true() {
+  TscClock clock(ClockSource::tsc);
   const double before = clock.ns_per_tick();
-  clock.recalibrate();
+  CHECK(clock.recalibrate(1'000'000'000));
   const double after = clock.ns_per_tick();
-  CHECK(after > before * 0.999 && after < before * 1.001);
+  CHECK(after > before * 0.9999 && after < before * 1.0001);
+  CHECK(!clock.recalibrate());  // the change is due in a millisecond
+}
+
+// A recalibration does not move the time away from CLOCK_MONOTONIC, neither at once nor when it takes effect.
+void test_stays_with_the_truth() {
+  TscClock clock(ClockSource::tsc);
+  const auto offset = [&] {
+    int64_t best = INT64_MAX;
+    uint64_t width = UINT64_MAX;
+    for (int i = 0; i < 1'000; ++i) {
+      const uint64_t before = monotonic_ns();
+      const uint64_t now = clock.now_ns();
+      const uint64_t after = monotonic_ns();
+      if (after - before >= width) continue;
+      width = after - before;
+      best = static_cast<int64_t>(now - (before + width / 2));
+    }
+    return best;
+  };
+  CHECK(clock.recalibrate());
+  const uint64_t start = monotonic_ns();
+  int64_t furthest = 0;
+  while (monotonic_ns() - start < 20'000'000) furthest = std::max<int64_t>(furthest, std::abs(offset()));
+  CHECK(furthest < 20'000);
+}
+
+void test_intervals() {
+  TscClock tsc(ClockSource::tsc), monotonic(ClockSource::monotonic);
+  CHECK(monotonic.elapsed_ns(5, 12) == 7);
+  CHECK(monotonic.elapsed_ns(12, 5) == 0);
+  const uint64_t second = static_cast<uint64_t>(1e9 / tsc.ns_per_tick());
+  const auto off = static_cast<int64_t>(tsc.elapsed_ns(1'000, 1'000 + second)) - 1'000'000'000;
+  CHECK(std::abs(off) <= 2);
+  CHECK(tsc.elapsed_ns(second, 0) == 0);
 }
 
 }  // namespace
@@ -100,7 +137,11 @@ int main() {
   test_step();
   test_simulated();
   test_agrees(ClockSource::monotonic);
-  if (cpu_has_invariant_tsc()) test_agrees(ClockSource::tsc);
-  test_never_backwards();
-  test_steers_towards_truth();
+  test_never_backwards(ClockSource::monotonic);
+  if (!cpu_has_invariant_tsc()) return 0;
+  test_agrees(ClockSource::tsc);
+  test_never_backwards(ClockSource::tsc);
+  test_the_rate_stays_true();
+  test_stays_with_the_truth();
+  test_intervals();
 }

@@ -1,13 +1,16 @@
+import contextlib
 import gc
 import sys
+import threading
 import tracemalloc
 import warnings
+import weakref
 
 import numpy as np
 import pytest
 
 from latencykit import _core
-from latencykit.errors import LatencykitError
+from latencykit.errors import InvalidStateError, InvalidValueError, LatencykitError
 from latencykit.histogram import Histogram, decode, encode
 
 ARRAY = np.arange(50, dtype=np.int64)
@@ -46,6 +49,17 @@ def use_everything():
     twin.percentile(99.9)
     twin.value_at_rank(3)
     twin.reset()
+    watch = _core.DurationWatch("max", 10)
+    histogram.add_watch(watch)
+    histogram.record(20)
+    watch.crossed()
+    watch.collect()
+    Histogram._from_interval(histogram)
+    named = Named._from_interval(histogram)
+    named.name = "x"
+    named.record(5)
+    Named().add_watch(watch)
+    histogram.remove_watch(watch)
 
 
 def fail_everywhere():
@@ -124,14 +138,252 @@ def test_references_are_balanced():
     assert sys.getrefcount(Histogram) == type_references
 
 
-def test_the_type_is_final_and_fixed():
-    with pytest.raises(TypeError):
-        type("Sub", (Histogram,), {})
+def test_the_type_is_fixed():
     with pytest.raises(TypeError):
         Histogram.extra = 1
     with pytest.raises(AttributeError):
         Histogram().count = 5
     assert Histogram is _core.Histogram
+
+
+class Named(Histogram):
+    __slots__ = ("__weakref__", "name")
+
+
+HOT = ("record", "record_n", "record_corrected", "record_many", "record_ticks")
+
+
+def test_a_subclass_has_methods_of_its_own_so_that_calls_stay_specialised():
+    class Grandchild(Named):
+        __slots__ = ()
+
+    for kind in (Named, Grandchild):
+        for name in HOT:
+            method = vars(kind)[name]
+            assert type(method) is type(str.join)
+            assert method.__objclass__ is kind
+
+
+def test_a_subclass_keeps_the_methods_that_it_or_its_parents_replace():
+    class Doubling(Histogram):
+        def record(self, ns):
+            super().record(2 * ns)
+
+    class Child(Doubling):
+        pass
+
+    class Mixin:
+        def record(self, ns):
+            raise AssertionError
+
+    class Mixed(Mixin, Histogram):
+        pass
+
+    child = Child()
+    child.record(5)
+    assert child.max == 10
+    assert "record" not in vars(Child)
+    assert "record" not in vars(Mixed)
+    assert "merge" in vars(Child)
+
+
+def test_other_bases_take_part_in_making_a_subclass():
+    class Mixin:
+        def __init_subclass__(cls, *, label, **keywords):
+            super().__init_subclass__(**keywords)
+            cls.label = label
+
+    class Labelled(Histogram, Mixin, label="x"):
+        pass
+
+    assert Labelled.label == "x"
+    with pytest.raises(TypeError):
+
+        class Unknown(Histogram, label="x"):
+            pass
+
+
+def test_a_method_of_a_subclass_refuses_another_object():
+    with pytest.raises(TypeError):
+        vars(Named)["record"](Histogram(), 5)
+
+
+def test_errors_of_a_subclass_are_those_of_the_hierarchy():
+    named = Named(1, 1000)
+    for failing in (
+        lambda: Named(digits=9),
+        lambda: named.record(-1),
+        lambda: named.record(1.5),
+        lambda: named.record_many(BAD_ARRAY),
+        lambda: named.percentile(50),
+        lambda: named.min,
+        lambda: named.merge(1),
+        lambda: named.decode_counts(b"\x80"),
+        lambda: named.add_watch(1),
+        lambda: Named._from_interval(1),
+    ):
+        with pytest.raises(LatencykitError):
+            failing()
+
+
+def test_subclasses_compare_and_merge_with_histograms_and_their_copy_is_plain():
+    named, plain = Named(), Histogram()
+    for each in (named, plain):
+        each.record(5)
+    assert named == plain
+    assert plain == named
+    plain.merge(named)
+    assert plain.count == 2
+    assert type(named.copy()) is Histogram
+    assert named.copy() == named
+
+
+def test_instances_of_subclasses_are_given_back():
+    gc.collect()
+    references = sys.getrefcount(Named)
+    kept = [Named() for _ in range(10)] + [Named._from_interval(Histogram()) for _ in range(10)]
+    assert sys.getrefcount(Named) == references + len(kept)
+    dead = weakref.ref(kept[0])
+    for each in kept:
+        each.name = each  # a cycle that only the collector ends
+    del each, kept
+    gc.collect()
+    assert dead() is None
+    assert sys.getrefcount(Named) == references
+
+
+def test_a_subclass_is_given_back():
+    gc.collect()
+    references = sys.getrefcount(Histogram)
+    for _ in range(5):
+
+        class Passing(Histogram):
+            __slots__ = ("name",)
+
+        Passing().record(5)
+    del Passing
+    gc.collect()
+    assert sys.getrefcount(Histogram) == references
+
+
+def test_intervals_leave_the_histogram_as_it_is():
+    histogram = Histogram(1, 1000)
+    histogram.record(5)
+    histogram.record(2000)
+    first = Histogram._from_interval(histogram)
+    assert first == histogram
+    assert (first.count, first.saturated) == (2, 1)
+    histogram.record(7)
+    second = Histogram._from_interval(histogram)
+    assert (second.count, second.min, second.saturated) == (1, 7, 0)
+    assert histogram.count == 3
+    assert Histogram._from_interval(histogram).count == 0
+
+
+def test_reset_and_decoding_start_the_intervals_anew():
+    histogram, other = Histogram(), Histogram()
+    histogram.record_n(5, 10)
+    Histogram._from_interval(histogram)
+    with pytest.raises(LatencykitError):
+        histogram.decode_counts(b"\x80")
+    assert Histogram._from_interval(histogram).count == 0
+    other.record(9)
+    histogram.decode_counts(other.encode_counts())
+    assert Histogram._from_interval(histogram) == other
+    histogram.reset()
+    histogram.record(3)
+    assert Histogram._from_interval(histogram).count == 1
+
+
+def test_threads_that_reset_decode_and_take_intervals_at_once_do_no_harm():
+    histogram, stop = Histogram(), threading.Event()
+    counts = encode_counts_of(range(1000))
+    taken = []
+
+    def take():
+        for _ in range(30):
+            with contextlib.suppress(InvalidStateError):
+                taken.append(Histogram._from_interval(histogram).count)
+
+    def disturb():
+        while not stop.is_set():
+            histogram.decode_counts(counts)
+            histogram.record(5)
+            histogram.reset()
+
+    takers = [threading.Thread(target=take) for _ in range(2)]
+    disturber = threading.Thread(target=disturb)
+    for thread in (*takers, disturber):
+        thread.start()
+    for thread in takers:
+        thread.join()
+    stop.set()
+    disturber.join()
+    assert max(taken) <= 1001
+
+
+def encode_counts_of(values):
+    histogram = Histogram()
+    for value in values:
+        histogram.record(value)
+    return histogram.encode_counts()
+
+
+def test_a_watch_sees_all_that_is_recorded_and_nothing_that_is_merged():
+    histogram, watch = Histogram(), _core.DurationWatch("max", 99)
+    histogram.add_watch(watch)
+    histogram.record(100)
+    histogram.record_n(200, 3)
+    histogram.record_n(900, 0)
+    histogram.record_corrected(500, 100)
+    histogram.record_many(np.array([50, 600], np.int64))
+    histogram.record_ticks(np.array([1000], np.uint64), 0.7)
+    assert watch.crossed()
+    assert watch.collect() == (700.0, 8, 7, 700)
+    merged = Histogram()
+    merged.record(5000)
+    histogram.merge(merged)
+    histogram.decode_counts(merged.encode_counts())
+    assert not watch.crossed()
+    histogram.remove_watch(watch)
+    histogram.record(5000)
+    assert not watch.crossed()
+
+
+def test_several_watches_and_one_that_was_never_added():
+    histogram = Histogram()
+    low, high, other = (_core.DurationWatch("max", limit) for limit in (10.0, 1000.0, 0.0))
+    histogram.add_watch(low)
+    histogram.add_watch(high)
+    histogram.remove_watch(other)
+    histogram.record(50)
+    assert low.crossed()
+    assert not high.crossed()
+    histogram.remove_watch(low)
+    histogram.record(5000)
+    assert high.crossed()
+    assert low.collect()[2] == 1
+
+
+def test_a_histogram_that_goes_closes_its_watches():
+    histogram, watch = Histogram(), _core.DurationWatch("mean", 10)
+    histogram.add_watch(watch)
+    assert not watch.closed
+    del histogram
+    assert watch.closed
+    assert not watch.wait(1)
+
+
+@pytest.mark.parametrize("arguments", [("median", 5.0), ("max", -1.0), ("max", float("nan")), ("mean", float("inf"))])
+def test_impossible_watches(arguments):
+    with pytest.raises(InvalidValueError):
+        _core.DurationWatch(*arguments)
+
+
+@pytest.mark.parametrize("every_ns", [0, -1])
+def test_a_watch_must_sleep(every_ns):
+    with pytest.raises(InvalidValueError, match="every_ns is"):
+        _core.DurationWatch("max", 1).wait(every_ns)
 
 
 def test_an_array_that_changes_while_the_rate_is_read_is_refused():
