@@ -312,6 +312,33 @@ void damage_is_survived(LogRingKind kind, std::mt19937& random, int rounds) {
   CHECK(partly > rounds / 20);
 }
 
+// Two texts, with any length of the first: only the true one is a record.
+void a_length_is_not_trusted() {
+  const std::string text = "twelve bytes";
+  LogArgument arguments[2]{};
+  arguments[0].tag = LogTag::kText;
+  arguments[0].ascii = true;
+  arguments[0].text = text.data();
+  arguments[0].encoded = text.size();
+  arguments[1] = arguments[0];
+  const std::size_t bytes = record_bytes(arguments, 2);
+  const auto count = [](std::uint32_t site) { return site == 3 ? 2 : -1; };
+  const auto any = [](std::uint64_t) { return true; };
+  const LogRingReader::Rules<decltype(count), decltype(any)> rules{count, any};
+  const auto found = [&](std::uint64_t length) {
+    std::vector<char> ring(4096);
+    write_record(ring.data(), bytes, 3, 0, arguments, 2);
+    std::memcpy(ring.data() + header_bytes(2), &length, sizeof length);
+    LogRingReader reader(ring, LogRingKind::kBounded, 0, bytes);
+    return reader.next(rules);
+  };
+  CHECK(found(text.size()));
+  for (const std::uint64_t length :
+       {0ull, 24ull, 32ull, 4096ull, 1ull << 32, 1ull << 40, ~0ull - 20, ~0ull - 7, ~0ull}) {
+    CHECK(!found(length));
+  }
+}
+
 void a_damaged_record_is_skipped_and_marked() {
   TemporaryFolder folder;
   std::string bytes = sample(folder, LogRingKind::kBounded);
@@ -389,6 +416,7 @@ int main(int argc, char** argv) {
   what_was_never_written_is_recovered();
   overwritten_records_are_counted();
   an_interrupted_batch_is_completed();
+  a_length_is_not_trusted();
   a_damaged_record_is_skipped_and_marked();
   others_files_are_refused();
   for (int i = 0; i < kills; ++i) nothing_acknowledged_is_lost(random);
