@@ -16,8 +16,9 @@ same user; ``push(records)`` and ``pop(max_records)`` move NumPy records of a fi
 * Several producers never wait for each other. The capacity is each producer's own. The records of one come in their
   order; between producers there is no order, and the consumer takes from them in turns. Where the order across
   producers matters, give the records a time stamp.
-* What is lost when a process is killed: of a producer, all records of the push that it was in, or none; of the
-  consumer, at most what the pop that it was in was about to return. No record comes twice, and none half written.
+* What is lost when a process is killed: of a producer, what the push that it was in had not got in, which is all or
+  nothing of what fits at once; of the consumer, at most what the pop that it was in was about to return. No record
+  comes twice, and none half written.
 * Nothing is copied but the records. Only a call that finds the other side asleep makes a system call.
 * The name stays until ``unlink()`` or ``SharedRing.remove(name)``, also after a crash; a process that comes later
   can attach and finds what was not popped. A process that ends without `close()` leaves nothing else behind.

@@ -120,7 +120,7 @@ PyObject* checked_text(ModuleState* state, PyArray_Descr* dtype) {
     PyErr_Clear();
     return PyErr_Format(state->invalid_type,
                         "dtype %R cannot be told to other processes; put its fields in the order of their offsets, "
-                        "without overlap, titles or types of other packages",
+                        "without overlap or types of other packages",
                         self);
   }
   return text;

@@ -170,7 +170,14 @@ class RingPeer {
     return {holder != 0 ? Others::kDied : Others::kClosed, begun, holder};
   }
   // From now on what was seen is known.
-  void note_producers(const Sight& sight) { producers_known_ = sight.begun; }
+  void note_producers(const Sight& sight) {
+    producers_known_ = sight.begun;
+    for (std::uint64_t lane = 0; lane < block_->shape().lanes; ++lane) {
+      std::uint64_t dead = block_->lane(lane).producer.holder.load(std::memory_order_acquire);
+      if (producers_begun() != sight.begun) return;  // It may be of one who came since.
+      block_->lane(lane).producer.holder.compare_exchange_strong(dead, 0, std::memory_order_relaxed);
+    }
+  }
   void note_consumer(const Sight& sight) { consumers_known_ = sight.begun; }
 
   // Spins for a short while; whether a position moved.
@@ -254,8 +261,8 @@ class RingPeer {
       claims_.give_up(claim);
       throw;
     }
-    side.holder.store(static_cast<std::uint64_t>(getpid()), std::memory_order_relaxed);
-    side.begun.fetch_add(1, std::memory_order_release);
+    side.begun.fetch_add(1, std::memory_order_relaxed);
+    side.holder.store(static_cast<std::uint64_t>(getpid()), std::memory_order_release);
   }
 
   SharedMemory memory_;

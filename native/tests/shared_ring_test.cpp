@@ -590,7 +590,7 @@ void a_producer_dies_inside_a_push() {
 }
 
 void a_death_is_seen_until_it_is_noted() {
-  const Named ring("said", {4, sizeof(Record), 1});
+  const Named ring("seen", {4, sizeof(Record), 2});
   CHECK(ring.peer->look_for_producers().others == RingPeer::Others::kNotYet);
   const pid_t victim = in_child([&] {
     CHECK(RingPeer::attach(ring.name)->produce());
@@ -604,7 +604,7 @@ void a_death_is_seen_until_it_is_noted() {
   CHECK(ring.peer->look_for_producers().gone());
   ring.peer->note_producers(sight);
   CHECK(ring.peer->look_for_producers().others == RingPeer::Others::kNotYet);
-  CHECK(RingPeer::attach(ring.name)->produce());  // And closes.
+  CHECK(RingPeer::attach(ring.name)->produce());  // And closes; the death before is not told again.
   CHECK(ring.peer->look_for_producers().others == RingPeer::Others::kClosed);
 }
 

@@ -1,0 +1,135 @@
+"""References and memory of SharedRing: nothing leaks, and what it hands out is the caller's."""
+
+import gc
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latencykit import _core
+from latencykit.engine import SharedRing
+from latencykit.errors import InvalidStateError, InvalidTypeError, InvalidValueError
+
+RECORD = np.dtype([("number", "<u8"), ("price", "<f8")])
+
+
+@pytest.fixture
+def name():
+    name = f"latencykit-native-{os.getpid()}"
+    yield name
+    SharedRing.remove(name)
+
+
+CALLS = 500
+LEAK = CALLS // 2  # one block a call would be twice that; NumPy's and Python's own caches fill up on the way
+
+
+def blocks_after(work):
+    """How many blocks the interpreter holds more after many calls than after few."""
+    for _ in range(2 * CALLS):
+        work()
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(CALLS):
+        work()
+    gc.collect()
+    return sys.getallocatedblocks() - before
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def mappings(name):
+    return Path("/proc/self/maps").read_text().count(name)
+
+
+def test_pushing_and_popping_leaves_nothing(name):
+    with SharedRing.create(name, RECORD, 8) as ring:
+        records, out = np.zeros(5, RECORD), np.zeros(8, RECORD)
+
+        def work():
+            ring.push(records)
+            ring.push(records[::2])
+            ring.pop(3)
+            ring.pop(8, out)
+            ring.pop(timeout=0)
+
+        held = sys.getrefcount(ring.dtype), sys.getrefcount(records), sys.getrefcount(out)
+        assert blocks_after(work) < LEAK
+        assert (sys.getrefcount(ring.dtype), sys.getrefcount(records), sys.getrefcount(out)) == held
+
+
+def test_refusals_leave_nothing(name):
+    with SharedRing.create(name, RECORD, 8) as ring, SharedRing.attach(name) as other:
+        ring.push(np.zeros(1, RECORD))
+        wrong, kept = np.zeros(2), sys.getrefcount(RECORD)
+        calls = [
+            lambda: ring.push(wrong),
+            lambda: ring.push(object()),
+            lambda: other.push(np.zeros(1, RECORD)),
+            lambda: ring.pop(1, wrong),
+            lambda: ring.pop(-1),
+            lambda: ring.pop(1, timeout=-1),
+            lambda: ring.pop(1, never=1),
+            lambda: SharedRing.create(name, RECORD, 8),
+            lambda: SharedRing.create(name, object, 8),
+            lambda: SharedRing.attach(name, "f8"),
+            lambda: SharedRing.attach(name + "-none"),
+        ]
+
+        def work():
+            for call in calls:
+                with pytest.raises((InvalidTypeError, InvalidValueError, InvalidStateError)):
+                    call()
+
+        assert blocks_after(work) < LEAK
+        assert sys.getrefcount(RECORD) == kept
+
+
+def test_rings_give_back_their_memory_files_and_types(name):
+    def work():
+        with SharedRing.create(name, RECORD, 8) as ring, SharedRing.attach(name, RECORD) as other:
+            ring.push(np.zeros(1, RECORD))
+            other.pop()
+            ring.unlink()
+        dropped = SharedRing.create(name, RECORD, 8)
+        dropped.unlink()
+
+    work()
+    held, files = sys.getrefcount(SharedRing), open_files()
+    assert blocks_after(work) < LEAK
+    assert (sys.getrefcount(SharedRing), open_files(), mappings(name)) == (held, files, 0)
+
+
+def test_what_is_popped_outlives_the_ring(name):
+    ring = SharedRing.create(name, RECORD, 8)
+    ring.push(np.ones(3, RECORD))
+    records = ring.pop()
+    ring.unlink()
+    del ring
+    assert records["price"].tolist() == [1.0] * 3
+
+
+def test_it_cannot_be_made_or_derived_otherwise():
+    with pytest.raises(TypeError):
+        SharedRing()
+    with pytest.raises(TypeError):
+        type("Derived", (SharedRing,), {})
+
+
+def test_round_trips_refuse_what_cannot_be_driven(name):
+    with SharedRing.create(name, "f8", 2) as ring, SharedRing.create(name + "-small", "f4", 2) as small:
+        small.unlink()
+        with pytest.raises(InvalidTypeError, match="ring to push to"):
+            _core.shared_ring_echo(ring, None, 1, 0)
+        with pytest.raises(InvalidValueError, match="one size"):
+            _core.shared_ring_echo(ring, small, 1, 0)
+        with pytest.raises(InvalidValueError, match="count"):
+            _core.shared_ring_round_trips(ring, small, -1, 0)
+        with SharedRing.create(name + "-back", "f8", 2) as back:
+            back.unlink()
+            with pytest.raises(InvalidValueError, match="CPU 100000"):
+                _core.shared_ring_round_trips(ring, back, 1, 100_000)
