@@ -123,7 +123,9 @@ def _origins(name: str) -> list[str]:
             f"component {name!r} is unknown{_nearest(name, known)}; the components are: {', '.join(known)}"
         )
     # A component's further settings, such as queues_threads of queues, are measured with it.
-    return [f"{PACKAGE}.{known_name}" for known_name in known if known_name == name or known_name.startswith(f"{name}_")]
+    return [
+        f"{PACKAGE}.{known_name}" for known_name in known if known_name == name or known_name.startswith(f"{name}_")
+    ]
 
 
 def _check_names(components: Iterable[tuple[str, Component]]) -> None:
