@@ -285,3 +285,45 @@ def test_the_interpreter_exits_with_armed_alarms_and_a_callback_under_way():
 def run(program):
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd="/")
+
+
+def test_what_no_look_has_met_is_reported_by_close(stats):
+    received = queue.Queue()
+    with stats.alert(received.put, every="3600s"):
+        stats.record(20_000)
+    alert = received.get_nowait()
+    assert (alert.value_ns, alert.over) == (20_000, 1)
+    assert received.empty()
+
+
+def test_an_unfinished_interval_has_no_mean_to_report(stats):
+    received = queue.Queue()
+    with stats.alert(received.put, "1us", statistic="mean", every="3600s"):
+        stats.record(20_000)
+    assert received.empty()
+
+
+def test_a_callback_that_closes_its_alarm_is_not_called_again(stats):
+    received = queue.Queue()
+
+    def once(alert):
+        received.put(alert)
+        alarm.close()
+        stats.record(30_000)
+
+    alarm = stats.alert(once, every="1ms")
+    stats.record(20_000)
+    alarm._thread.join(SOON)
+    assert received.get_nowait().value_ns == 20_000
+    assert received.empty()
+
+
+def test_what_no_look_has_met_is_reported_at_exit():
+    program = """
+        from latencykit.engine import PerformanceStats
+        stats = PerformanceStats("last")
+        stats.alert(lambda alert: print(alert.value_ns), every="3600s")
+        stats.record(20_000)
+    """
+    done = run(program)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "20000.0\n", "")
