@@ -1,18 +1,22 @@
 """Types of the native module, kept true to it by stubtest."""
 
 from collections.abc import Callable, Iterable
-from types import TracebackType
+from types import GenericAlias, TracebackType
 from typing import (
     Any,
     Final,
+    Generic,
     Literal,
     Never,
     Protocol,
     Self,
     SupportsFloat,
     SupportsIndex,
+    TypeAlias,
     TypedDict,
+    TypeVar,
     final,
+    overload,
     type_check_only,
 )
 
@@ -827,3 +831,383 @@ def shared_ring_round_trips(to: SharedRing, from_: SharedRing, count: int, cpu: 
         InvalidStateError: The other side is gone.
         DataError: A record came back that was not sent.
     """
+# ---- queues: native/bind/object_queues.cpp, record_queue.cpp, round_trips.cpp
+
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+
+@final
+class SpscQueue(Generic[_T]):
+    """A bounded queue of objects between one producer and one consumer.
+
+    Args:
+        capacity: How many objects there is room for, 1 to 2**32.
+        wait: How push() and pop() wait: "spin", "yield" or "park".
+
+    Raises:
+        InvalidTypeError: The capacity is not an int.
+        InvalidValueError: The capacity is out of range, or `wait` is unknown.
+        CapacityError: The system refused the memory.
+    """
+
+    def __new__(cls, capacity: SupportsIndex, *, wait: Literal["spin", "yield", "park"] = "park") -> Self: ...
+    def try_push(self, obj: _T, /) -> bool:
+        """Push an object if there is room; tell whether.
+
+        Raises:
+            ClosedError: The queue is closed.
+        """
+    @overload
+    def try_pop(self) -> _T | None:
+        """Pop the oldest object, or return the default if there is none.
+
+        Raises:
+            ClosedError: The queue is closed and empty.
+        """
+    @overload
+    def try_pop(self, default: _U) -> _T | _U: ...
+    def push(self, obj: _T, /, timeout: float | None = None) -> None:
+        """Push an object; wait for room, at most so many seconds.
+
+        Args:
+            obj: Any object.
+            timeout: Seconds, 0 or more; None waits for ever.
+
+        Raises:
+            queue.Full: There was no room until the timeout.
+            ClosedError: The queue is closed, perhaps meanwhile.
+            InvalidTypeError: The timeout is neither a number nor None.
+            InvalidValueError: The timeout is negative or not a number.
+        """
+    def pop(self, timeout: float | None = None) -> _T:
+        """Pop the oldest object; wait for one, at most so many seconds.
+
+        Args:
+            timeout: Seconds, 0 or more; None waits for ever.
+
+        Raises:
+            queue.Empty: There was nothing until the timeout.
+            ClosedError: The queue is closed and empty, perhaps meanwhile.
+            InvalidTypeError: The timeout is neither a number nor None.
+            InvalidValueError: The timeout is negative or not a number.
+        """
+    def push_many(self, objects: Iterable[_T], /) -> int:
+        """Push the first of these objects, as many as fit; return how many.
+
+        An iterable that is not a list or a tuple is read to its end first.
+
+        Raises:
+            ClosedError: The queue is closed.
+            InvalidTypeError: The argument cannot be iterated.
+        """
+    def pop_many(self, max_items: SupportsIndex | None = None) -> list[_T]:
+        """Pop the oldest objects, at most so many, all if None.
+
+        Raises:
+            ClosedError: The queue is closed and empty.
+            InvalidTypeError: The number is not an int.
+            InvalidValueError: The number is negative.
+        """
+    def close(self) -> None:
+        """Refuse pushes from now on; what is there can still be popped. Wakes whoever waits."""
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+    @property
+    def capacity(self) -> int:
+        """How many objects there is room for; None if there is no bound."""
+    def __len__(self) -> int: ...
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+
+@final
+class MpmcQueue(Generic[_T]):
+    """A bounded queue of objects between any number of producers and consumers.
+
+    Args:
+        capacity: How many objects there is room for, 1 to 2**32.
+        wait: How push() and pop() wait: "spin", "yield" or "park".
+
+    Raises:
+        InvalidTypeError: The capacity is not an int.
+        InvalidValueError: The capacity is out of range, or `wait` is unknown.
+        CapacityError: The system refused the memory.
+    """
+
+    def __new__(cls, capacity: SupportsIndex, *, wait: Literal["spin", "yield", "park"] = "park") -> Self: ...
+    def try_push(self, obj: _T, /) -> bool:
+        """Push an object if there is room; tell whether.
+
+        Raises:
+            ClosedError: The queue is closed.
+        """
+    @overload
+    def try_pop(self) -> _T | None:
+        """Pop the oldest object, or return the default if there is none.
+
+        Raises:
+            ClosedError: The queue is closed and empty.
+        """
+    @overload
+    def try_pop(self, default: _U) -> _T | _U: ...
+    def push(self, obj: _T, /, timeout: float | None = None) -> None:
+        """Push an object; wait for room, at most so many seconds.
+
+        Args:
+            obj: Any object.
+            timeout: Seconds, 0 or more; None waits for ever.
+
+        Raises:
+            queue.Full: There was no room until the timeout.
+            ClosedError: The queue is closed, perhaps meanwhile.
+            InvalidTypeError: The timeout is neither a number nor None.
+            InvalidValueError: The timeout is negative or not a number.
+        """
+    def pop(self, timeout: float | None = None) -> _T:
+        """Pop the oldest object; wait for one, at most so many seconds.
+
+        Args:
+            timeout: Seconds, 0 or more; None waits for ever.
+
+        Raises:
+            queue.Empty: There was nothing until the timeout.
+            ClosedError: The queue is closed and empty, perhaps meanwhile.
+            InvalidTypeError: The timeout is neither a number nor None.
+            InvalidValueError: The timeout is negative or not a number.
+        """
+    def push_many(self, objects: Iterable[_T], /) -> int:
+        """Push the first of these objects, as many as fit; return how many.
+
+        An iterable that is not a list or a tuple is read to its end first.
+
+        Raises:
+            ClosedError: The queue is closed.
+            InvalidTypeError: The argument cannot be iterated.
+        """
+    def pop_many(self, max_items: SupportsIndex | None = None) -> list[_T]:
+        """Pop the oldest objects, at most so many, all if None.
+
+        Raises:
+            ClosedError: The queue is closed and empty.
+            InvalidTypeError: The number is not an int.
+            InvalidValueError: The number is negative.
+        """
+    def close(self) -> None:
+        """Refuse pushes from now on; what is there can still be popped. Wakes whoever waits."""
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+    @property
+    def capacity(self) -> int:
+        """How many objects there is room for; None if there is no bound."""
+    def __len__(self) -> int: ...
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+
+@final
+class UnboundedQueue(Generic[_T]):
+    """A queue of objects that grows, between any number of producers and consumers.
+
+    Args:
+        wait: How push() and pop() wait: "spin", "yield" or "park".
+
+    Raises:
+        InvalidValueError: `wait` is unknown.
+        CapacityError: The system refused the memory.
+    """
+
+    def __new__(cls, *, wait: Literal["spin", "yield", "park"] = "park") -> Self: ...
+    def try_push(self, obj: _T, /) -> bool:
+        """Push an object if there is room; tell whether.
+
+        Raises:
+            ClosedError: The queue is closed.
+            CapacityError: The system refused memory for another segment.
+        """
+    @overload
+    def try_pop(self) -> _T | None:
+        """Pop the oldest object, or return the default if there is none.
+
+        Raises:
+            ClosedError: The queue is closed and empty.
+        """
+    @overload
+    def try_pop(self, default: _U) -> _T | _U: ...
+    def push(self, obj: _T, /, timeout: float | None = None) -> None:
+        """Push an object; wait for room, at most so many seconds.
+
+        Args:
+            obj: Any object.
+            timeout: Seconds, 0 or more; None waits for ever.
+
+        Raises:
+            queue.Full: There was no room until the timeout.
+            ClosedError: The queue is closed, perhaps meanwhile.
+            CapacityError: The system refused memory for another segment.
+            InvalidTypeError: The timeout is neither a number nor None.
+            InvalidValueError: The timeout is negative or not a number.
+        """
+    def pop(self, timeout: float | None = None) -> _T:
+        """Pop the oldest object; wait for one, at most so many seconds.
+
+        Args:
+            timeout: Seconds, 0 or more; None waits for ever.
+
+        Raises:
+            queue.Empty: There was nothing until the timeout.
+            ClosedError: The queue is closed and empty, perhaps meanwhile.
+            InvalidTypeError: The timeout is neither a number nor None.
+            InvalidValueError: The timeout is negative or not a number.
+        """
+    def push_many(self, objects: Iterable[_T], /) -> int:
+        """Push the first of these objects, as many as fit; return how many.
+
+        An iterable that is not a list or a tuple is read to its end first.
+
+        Raises:
+            ClosedError: The queue is closed.
+            InvalidTypeError: The argument cannot be iterated.
+            CapacityError: The system refused memory for another segment.
+        """
+    def pop_many(self, max_items: SupportsIndex | None = None) -> list[_T]:
+        """Pop the oldest objects, at most so many, all if None.
+
+        Raises:
+            ClosedError: The queue is closed and empty.
+            InvalidTypeError: The number is not an int.
+            InvalidValueError: The number is negative.
+        """
+    def close(self) -> None:
+        """Refuse pushes from now on; what is there can still be popped. Wakes whoever waits."""
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+    @property
+    def capacity(self) -> None:
+        """How many objects there is room for; None if there is no bound."""
+    def __len__(self) -> int: ...
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+
+@final
+class RecordQueue:
+    """A bounded queue of rows of a structured dtype, copied by value.
+
+    Args:
+        dtype: A structured dtype without Python objects.
+        capacity: How many records there is room for, 1 to 2**32.
+        wait: How push() and pop() wait: "spin", "yield" or "park".
+
+    Raises:
+        InvalidTypeError: The dtype has no fields or holds objects, or the capacity is not an int.
+        InvalidValueError: The capacity is out of range, or `wait` is unknown.
+        CapacityError: The system refused the memory.
+    """
+
+    def __new__(
+        cls, dtype: npt.DTypeLike, capacity: SupportsIndex, *, wait: Literal["spin", "yield", "park"] = "park"
+    ) -> Self: ...
+    def try_push(self, record: np.void | tuple[Any, ...], /) -> bool:
+        """Push a record if there is room; tell whether.
+
+        Args:
+            record: A row of an array of the queue's dtype, or a tuple of its fields, which takes longer.
+
+        Raises:
+            ClosedError: The queue is closed.
+            InvalidTypeError: It is neither, or a row of another dtype.
+            InvalidValueError: The tuple does not fit the dtype.
+        """
+    @overload
+    def try_pop(self) -> np.void | None:
+        """Pop the oldest record, a copy, or return the default if there is none.
+
+        Raises:
+            ClosedError: The queue is closed and empty.
+        """
+    @overload
+    def try_pop(self, default: _U) -> np.void | _U: ...
+    def push(self, record: np.void | tuple[Any, ...], /, timeout: float | None = None) -> None:
+        """Push a record as try_push() does; wait for room, at most so many seconds.
+
+        Raises:
+            queue.Full: There was no room until the timeout.
+            ClosedError: The queue is closed, perhaps meanwhile.
+            InvalidTypeError: As try_push(), or the timeout is neither a number nor None.
+            InvalidValueError: As try_push(), or the timeout is negative or not a number.
+        """
+    def pop(self, timeout: float | None = None) -> np.void:
+        """Pop the oldest record, a copy; wait for one, at most so many seconds.
+
+        Raises:
+            queue.Empty: There was nothing until the timeout.
+            ClosedError: The queue is closed and empty, perhaps meanwhile.
+            InvalidTypeError: The timeout is neither a number nor None.
+            InvalidValueError: The timeout is negative or not a number.
+        """
+    def push_many(self, records: npt.NDArray[np.void], /) -> int:
+        """Push the first of these rows, as many as fit; return how many.
+
+        Args:
+            records: One dimension, of the queue's dtype; rows may lie apart.
+
+        Raises:
+            ClosedError: The queue is closed.
+            InvalidTypeError: It is not an array, or has another dtype.
+            InvalidValueError: It has more or fewer dimensions than one.
+        """
+    def pop_many(
+        self, max_items: SupportsIndex | None = None, out: npt.NDArray[np.void] | None = None
+    ) -> npt.NDArray[np.void]:
+        """Pop the oldest records, at most so many, all if None.
+
+        Args:
+            max_items: The most to pop.
+            out: Where to put them, contiguous and of the queue's dtype; what is returned is its beginning.
+
+        Raises:
+            ClosedError: The queue is closed and empty.
+            InvalidTypeError: The number is not an int, or `out` is not an array of the queue's dtype.
+            InvalidValueError: The number is negative, or `out` cannot be filled in one piece.
+        """
+    def close(self) -> None:
+        """Refuse pushes from now on; what is there can still be popped. Wakes whoever waits."""
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+    @property
+    def capacity(self) -> int:
+        """How many records there is room for."""
+    @property
+    def dtype(self) -> np.dtype[np.void]:
+        """The dtype of the records."""
+    def __len__(self) -> int: ...
+
+_Channel: TypeAlias = Literal["cache_line", "spsc", "mpmc", "unbounded", "mutex", "condition"]
+
+@final
+class Echo:
+    """A native thread, pinned to another CPU, that sends back what it receives.
+
+    Args:
+        kind: What the two threads talk through: a bare cache line, one of the rings, a queue behind a mutex that is
+            looked at again and again, or one with a condition variable.
+        cpu: The CPU of the other thread; None for one that this thread does not run on now.
+
+    Raises:
+        InvalidValueError: The kind is unknown, or the CPU is not ours to use.
+        UnsupportedError: There is no second CPU.
+        CapacityError: No thread can be started.
+    """
+
+    def __new__(cls, kind: _Channel, cpu: int | None = None) -> Self: ...
+    def trip(self) -> None:
+        """Send a number to the other thread and wait until it is back, holding the GIL.
+
+        Raises:
+            ClosedError: The echo is closed.
+        """
+    def close(self) -> None:
+        """End the other thread."""
+    @property
+    def cpu(self) -> int:
+        """The CPU that the other thread is pinned to."""
+
+def round_trips(kind: _Channel, count: int, cpu: int, echo_cpu: int, /) -> npt.NDArray[np.uint64]: ...

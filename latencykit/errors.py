@@ -21,6 +21,10 @@ class InvalidStateError(LatencykitError, RuntimeError):
     """An object is used after its end: a stale order, a closed logger."""
 
 
+class ClosedError(InvalidStateError):
+    """A queue is closed: nothing can be pushed, and what was in it has been popped."""
+
+
 class CapacityError(LatencykitError, RuntimeError):
     """A preallocated resource is exhausted and its policy is to raise."""
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
     from latencykit.engine.shared_ring import SharedRing
+    from latencykit.engine.queues import MpmcQueue, RecordQueue, SpscQueue, UnboundedQueue
     from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
     from latencykit.engine.stats import Alarm, Alert, HistogramLogWriter, PerformanceStats, read_histogram_log
     from latencykit.engine.timer import PrecisionTimer, SimulatedClock
@@ -23,6 +24,10 @@ __all__ = [
     "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price", "RunReport",
     "SharedRing", "Signal", "SimulatedClock", "Ticks", "indicators", "read_histogram_log", "read_ticks",
     "synthetic_market",
+    "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter",
+    "LogSite", "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats",
+    "PrecisionTimer", "Price", "RecordQueue", "RunReport", "Signal", "SimulatedClock", "SpscQueue", "Ticks",
+    "UnboundedQueue", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
@@ -42,6 +47,7 @@ _HOMES = {
     "EngineConfig": "config",
     "HistogramLogWriter": "stats",
     "LogSite": "logger",
+    "MpmcQueue": "queues",
     "Order": "orders",
     "OrderArena": "orders",
     "OrderBook": "book",
@@ -49,11 +55,14 @@ _HOMES = {
     "PerformanceStats": "stats",
     "PrecisionTimer": "timer",
     "Price": "signals",
+    "RecordQueue": "queues",
     "RunReport": "engine",
     "SharedRing": "shared_ring",
     "Signal": "signals",
     "SimulatedClock": "timer",
+    "SpscQueue": "queues",
     "Ticks": "feeds",
+    "UnboundedQueue": "queues",
     "read_histogram_log": "stats",
     "read_ticks": "feeds",
     "synthetic_market": "feeds",

@@ -31,6 +31,7 @@ int find_errors(ModuleState* state) {
                      find_error(errors, "InvalidStateError", &state->invalid_state) ||
                      find_error(errors, "CapacityError", &state->capacity) ||
                      find_error(errors, "UnsupportedError", &state->unsupported) ||
+                     find_error(errors, "ClosedError", &state->closed) ||
                      find_error(errors, "DataError", &state->data_error);
   Py_DECREF(errors);
   return failed ? -1 : 0;
@@ -52,6 +53,9 @@ int execute(PyObject* module) {
   for (auto add :
        {add_clock, add_timer, add_histogram, add_duration_watch, add_operation, add_meter, add_allocations, add_probes,
         add_order_arena, add_order_book, add_logger, add_indicators, add_panic_detector, add_shared_ring}) {
+  for (auto add : {add_clock, add_timer, add_histogram, add_duration_watch, add_operation, add_meter, add_allocations,
+                   add_probes, add_order_arena, add_order_book, add_logger, add_indicators, add_panic_detector,
+                   add_object_queues, add_record_queue, add_round_trips}) {
     if (add(module) < 0) return -1;
   }
   return 0;
@@ -62,13 +66,33 @@ template <typename F>
 int each_reference(ModuleState* s, F f) {
   if (s == nullptr) return 0;  // The collector may come before the module was executed.
   for (PyObject** object : {&s->invalid_value, &s->invalid_type, &s->invalid_state, &s->capacity, &s->unsupported,
-                            &s->data_error, &s->book_level_dtype, &s->panic_kind}) {
+                            &s->closed, &s->data_error, &s->book_level_dtype, &s->panic_kind}) {
     if (int stop = f(object)) return stop;
   }
   for (PyTypeObject** type :
        {&s->histogram, &s->duration_watch, &s->operation, &s->simulated_clock, &s->precision_timer, &s->timer_scope,
         &s->order_arena, &s->order, &s->order_book, &s->book_snapshot, &s->async_logger, &s->log_site, &s->ema,
         &s->panic_detector, &s->signal, &s->shared_ring}) {
+  for (PyTypeObject** type : {&s->histogram,
+                              &s->duration_watch,
+                              &s->operation,
+                              &s->simulated_clock,
+                              &s->precision_timer,
+                              &s->timer_scope,
+                              &s->order_arena,
+                              &s->order,
+                              &s->order_book,
+                              &s->book_snapshot,
+                              &s->async_logger,
+                              &s->log_site,
+                              &s->ema,
+                              &s->panic_detector,
+                              &s->signal,
+                              &s->spsc_queue,
+                              &s->mpmc_queue,
+                              &s->unbounded_queue,
+                              &s->record_queue,
+                              &s->echo}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
   }
   return 0;

@@ -22,6 +22,7 @@ struct ModuleState {
   PyObject* invalid_state;
   PyObject* capacity;
   PyObject* unsupported;
+  PyObject* closed;
   PyObject* data_error;
   PyTypeObject* histogram;
   PyTypeObject* duration_watch;
@@ -40,6 +41,11 @@ struct ModuleState {
   PyTypeObject* shared_ring;
   PyTypeObject* panic_detector;
   PyTypeObject* signal;
+  PyTypeObject* spsc_queue;
+  PyTypeObject* mpmc_queue;
+  PyTypeObject* unbounded_queue;
+  PyTypeObject* record_queue;
+  PyTypeObject* echo;
   PyObject* panic_kind;
   FreeSignals free_signals;
 };
@@ -90,5 +96,8 @@ int add_logger(PyObject* module);
 int add_indicators(PyObject* module);
 int add_panic_detector(PyObject* module);
 int add_shared_ring(PyObject* module);
+int add_object_queues(PyObject* module);
+int add_record_queue(PyObject* module);
+int add_round_trips(PyObject* module);
 
 }  // namespace latencykit::bind

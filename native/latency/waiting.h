@@ -7,7 +7,7 @@
 //   * notify() therefore reads the number of sleepers by an atomic addition of zero. It and the waiter's own addition
 //     come in one order: if the waiter's is first, it is seen and woken; if not, the waiter acquires what the notifier
 //     did before, and its second look finds the change. (A fence on both sides would do too, but sanitizers do not know
-//     fences.) The addition is a full barrier on x86-64, about 20 cycles, paid on every push and every pop.
+//     fences.) The addition is a full barrier on x86-64, some nanoseconds, paid on every push and every pop.
 //   * notify_locked() is a plain load, for callers that hold a lock which every waiter holds from entering the gate until
 //     after its second look. Then the lock orders the two. Calls from Python hold the GIL, which is such a lock: the
 //     queues of Python objects pay nothing for their waiters.
@@ -91,12 +91,20 @@ void sleep_until(Gate<Atomics>& gate, Try attempt) {
   }
 }
 
+// Whether this thread has one CPU only: whoever it waits for may need that one, and spinning keeps it away.
+inline bool has_one_cpu() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
+}
+
 // Looks until `done()` or the deadline (on CLOCK_MONOTONIC), spinning at first and then, unless told to spin only,
 // yielding; with Wait::kPark it gives up after a while, when it is time to sleep. Returns whether it is done.
 template <typename Done>
 bool look_until(Done done, Wait wait, std::uint64_t deadline_ns) {
   constexpr int kLooksPerTime = 32;  // Reading the clock costs as much as many looks.
   const std::uint64_t begin = monotonic_ns();
+  const std::uint64_t spin_ns = has_one_cpu() ? 0 : kSpinNs;
   for (;;) {
     for (int i = 0; i < kLooksPerTime; ++i) {
       if (done()) return true;
@@ -104,8 +112,8 @@ bool look_until(Done done, Wait wait, std::uint64_t deadline_ns) {
     }
     const std::uint64_t now = monotonic_ns();
     if (now >= deadline_ns) return false;
-    if (wait == Wait::kSpin || now - begin < kSpinNs) continue;
-    if (wait == Wait::kPark && now - begin >= kSpinNs + kYieldNs) return false;
+    if (wait == Wait::kSpin || now - begin < spin_ns) continue;
+    if (wait == Wait::kPark && now - begin >= spin_ns + kYieldNs) return false;
     ::sched_yield();
   }
 }

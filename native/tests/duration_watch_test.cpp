@@ -98,7 +98,7 @@ void the_mean_is_never_torn() {
   DurationWatch watch(Statistic::mean, 7);
   std::atomic<bool> done{false};
   std::thread recorder([&] {
-    for (int i = 0; i < 300'000; ++i) watch.record(7);
+    for (int i = 0; i < 3'000'000; ++i) watch.record(7);
     done.store(true);
   });
   while (!done.load()) CHECK(!watch.crossed());

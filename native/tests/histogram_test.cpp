@@ -200,17 +200,18 @@ void intervals_of_one_thread() {
   CHECK(seen == histogram && histogram.since(seen).count() == 0);
 }
 
-// One thread records as fast as it can while another takes intervals: they add up to all of it.
-void intervals_beside_a_writer() {
-  constexpr uint64_t kValues = 300'000;
-  Histogram histogram(1, 50'000, 2), seen(1, 50'000, 2), sum(1, 50'000, 2), bulk(1, 50'000, 2);
+// One thread records as fast as it can while another takes intervals: they add up to all of it. With few buckets
+// the two meet often in the same one.
+void intervals_beside_a_writer(int64_t highest, uint64_t values) {
+  Histogram histogram(1, highest, 2), seen(1, highest, 2), sum(1, highest, 2), bulk(1, highest, 2);
   std::atomic<bool> done{false};
-  CHECK(bulk.record_n(77, 3));
+  CHECK(bulk.record_n(1, 3));
+  const auto range = static_cast<uint64_t>(highest) * 6 / 5 + 1;
   std::thread writer([&] {
     Random random;
-    for (uint64_t i = 0; i < kValues; ++i) {
-      histogram.record(random.below(60'000));
-      if (i % 1000 == 0) CHECK(histogram.record_corrected(10'000, 100) && histogram.merge(bulk));
+    for (uint64_t i = 0; i < values; ++i) {
+      histogram.record(random.below(range));
+      if (i % 1000 == 0) CHECK(histogram.record_corrected(range, 100) && histogram.merge(bulk));
     }
     done.store(true);
   });
@@ -233,5 +234,6 @@ int main() {
   bulk_recording();
   statistics();
   intervals_of_one_thread();
-  intervals_beside_a_writer();
+  intervals_beside_a_writer(50'000, 300'000);
+  intervals_beside_a_writer(2, 2'000'000);
 }

@@ -53,9 +53,9 @@ int main() {
   if (interleavings::kCanExplore) model_check();
   for (std::size_t capacity : {1u, 2u, 3u, 64u, 100u}) {
     MpmcRing<std::uint64_t> ring(capacity);
-    many_threads::stress(ring, 3, 3, 60'000);
-    many_threads::stress(ring, 1, 3, 60'000);
-    many_threads::stress(ring, 3, 1, 60'000);
+    many_threads::stress(ring, 3, 3, 20'000);
+    many_threads::stress(ring, 1, 3, 20'000);
+    many_threads::stress(ring, 3, 1, 20'000);
   }
   return 0;
 }

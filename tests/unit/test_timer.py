@@ -1,6 +1,7 @@
 """PrecisionTimer and its scopes: what they say of a clock that is known, and what they refuse."""
 
 import asyncio
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from latencykit import _core
-from latencykit.engine import PrecisionTimer, SimulatedClock
+from latencykit.engine import Alert, PerformanceStats, PrecisionTimer, SimulatedClock
 from latencykit.errors import InvalidStateError, InvalidTypeError, InvalidValueError
 from latencykit.histogram import Histogram
 
@@ -265,6 +266,17 @@ def test_a_clock_that_goes_back_gives_0(begin: int, end: int) -> None:
         assert scope.elapsed_ns == 0
         assert recorded(stats) == [(0, 1)]
         clock.set(begin)
+
+
+def test_performance_statistics_take_durations_and_alert() -> None:
+    clock, stats = SimulatedClock(), PerformanceStats("block")
+    received: queue.Queue[Alert] = queue.Queue()
+    with stats.alert(received.put, "10us", every="1ms"):
+        for ns in (10_000, 25_000):
+            with PrecisionTimer(clock).measure(stats):
+                clock.advance(ns)
+        alert = received.get(timeout=60)
+    assert (alert.over, alert.worst_ns, stats.count) == (1, 25_000, 2)
 
 
 def test_a_duration_beyond_the_histogram_saturates() -> None:
