@@ -118,6 +118,12 @@ PyModuleDef definition = {
 
 ModuleState* state_of_subtype(PyTypeObject* type) {
   PyObject* module = PyType_GetModuleByDef(type, &definition);
+  // That looks along the method resolution order, from which a metaclass can leave our type out. It cannot leave it
+  // out of the bases that give an object its layout.
+  for (; module == nullptr && type->tp_base != nullptr; type = type->tp_base) {
+    PyErr_Clear();
+    module = PyType_GetModuleByDef(type->tp_base, &definition);
+  }
   return module == nullptr ? nullptr : state_of_module(module);
 }
 
