@@ -831,6 +831,7 @@ def shared_ring_round_trips(to: SharedRing, from_: SharedRing, count: int, cpu: 
         InvalidStateError: The other side is gone.
         DataError: A record came back that was not sent.
     """
+
 # ---- queues: native/bind/object_queues.cpp, record_queue.cpp, round_trips.cpp
 
 _T = TypeVar("_T")

@@ -12,22 +12,18 @@ if TYPE_CHECKING:
     from latencykit.engine.logger import AsyncLogger, LogSite
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
-    from latencykit.engine.shared_ring import SharedRing
     from latencykit.engine.queues import MpmcQueue, RecordQueue, SpscQueue, UnboundedQueue
+    from latencykit.engine.shared_ring import SharedRing
     from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
     from latencykit.engine.stats import Alarm, Alert, HistogramLogWriter, PerformanceStats, read_histogram_log
     from latencykit.engine.timer import PrecisionTimer, SimulatedClock
 
 __all__ = [
     "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger",
-    "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter", "LogSite",
-    "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price", "RunReport",
-    "SharedRing", "Signal", "SimulatedClock", "Ticks", "indicators", "read_histogram_log", "read_ticks",
-    "synthetic_market",
     "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter",
     "LogSite", "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats",
-    "PrecisionTimer", "Price", "RecordQueue", "RunReport", "Signal", "SimulatedClock", "SpscQueue", "Ticks",
-    "UnboundedQueue", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
+    "PrecisionTimer", "Price", "RecordQueue", "RunReport", "SharedRing", "Signal", "SimulatedClock", "SpscQueue",
+    "Ticks", "UnboundedQueue", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {

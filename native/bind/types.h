@@ -38,9 +38,9 @@ struct ModuleState {
   PyTypeObject* async_logger;
   PyTypeObject* log_site;
   PyTypeObject* ema;
-  PyTypeObject* shared_ring;
   PyTypeObject* panic_detector;
   PyTypeObject* signal;
+  PyTypeObject* shared_ring;
   PyTypeObject* spsc_queue;
   PyTypeObject* mpmc_queue;
   PyTypeObject* unbounded_queue;
