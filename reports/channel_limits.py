@@ -36,7 +36,9 @@ def main() -> int:
     print("| limit | measured | 95 % interval | must be | |\n|---|---|---|---|---|")
     words = [trips_between_threads(home, other), trips_between_processes(home, other), records_between_processes()]
     validity = judge_machine([*before, *(read_meter(cpu, METER_NS) for cpu in (home, other))])
-    print(f"\nMachine {validity.verdict}: {validity.stolen_ratio:.1%} of spinning cores' time was lost; {ROUNDS} rounds.")
+    print(
+        f"\nMachine {validity.verdict}: {validity.stolen_ratio:.1%} of spinning cores' time was lost; {ROUNDS} rounds."
+    )
     if "MISSED" in words:
         return 1
     return 3 if "cannot be told" in words or validity.verdict == "unfit" else 0
@@ -74,7 +76,8 @@ def records_between_processes() -> str:
 
 def thread_trip_ns(kind: "_core._Channel", home: int, other: int) -> float:
     """Return the median round trip between two native threads, in ticks; only ratios are taken."""
-    return statistics.median(_core.round_trips(kind, TRIPS, home, other).tolist())
+    ticks: list[int] = _core.round_trips(kind, TRIPS, home, other).tolist()
+    return statistics.median(ticks)
 
 
 @contextmanager
@@ -85,8 +88,6 @@ def process_trips(home: int, other: int) -> Iterator[Measure]:
     child = multiprocessing.get_context("spawn").Process(target=echo, args=(*names, other, TRIPS * ROUNDS))
     child.start()
     try:
-        while not (there.has_consumer and back.has_producer):
-            time.sleep(0.01)
         yield lambda: statistics.median(_core.shared_ring_round_trips(there, back, TRIPS, home).tolist())
         child.join()
     finally:
@@ -98,7 +99,8 @@ def process_trips(home: int, other: int) -> Iterator[Measure]:
 
 def echo(there: str, back: str, cpu: int, count: int) -> None:
     """Send every record back, in a process of its own."""
-    _core.shared_ring_echo(SharedRing.attach(there), SharedRing.attach(back), count, cpu)
+    with SharedRing.attach(there) as incoming, SharedRing.attach(back) as outgoing:
+        _core.shared_ring_echo(outgoing, incoming, count, cpu)
 
 
 def mean_ns(function: Callable[[], object], calls: int) -> float:
