@@ -49,25 +49,44 @@ def recover(*, file: str, output: str | None, append: bool, in_use: bool, quiet:
 
 
 def _recover(file: Path, output: str | None, *, append: bool, in_use: bool) -> "RecoveredLog | None":
-    from latencykit.engine.log_recovery import append_to_log, find_rings, write_to
+    from latencykit.engine.log_recovery import append_to_log
 
-    log_path, rings = find_rings(file)
-    if not rings.exists():
-        if log_path.exists():
-            return None
-        raise UsageError(f"neither {log_path} nor {rings} exists; give the path that the logger was opened with")
     try:
+        if not _has_rings(file):
+            return None
         if append:
             return append_to_log(file)
-        if output is not None:
-            with Path(output).open("xb") as new:
-                return write_to(new.fileno(), file, in_use=in_use)
-        return _print(file, in_use=in_use)
+        return _print(file, in_use=in_use) if output is None else _save(file, Path(output), in_use=in_use)
     except FileExistsError as error:
         raise UsageError(f"-o {output} exists already; name a new file") from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{error.filename or output or rings}: {reason}; nothing was deleted") from error
+        raise UsageError(f"{error.filename or output or file}: {reason}; no rings were deleted") from error
+
+
+def _has_rings(file: Path) -> bool:
+    from latencykit.engine.log_recovery import find_rings
+
+    log_path, rings = find_rings(file)
+    if rings.exists():
+        return True
+    if log_path.is_dir():
+        raise UsageError(f"{log_path} is a directory; give the path that the logger was opened with")
+    if log_path.exists():
+        return False
+    raise UsageError(f"neither {log_path} nor {rings} exists; give the path that the logger was opened with")
+
+
+def _save(file: Path, output: Path, *, in_use: bool) -> "RecoveredLog":
+    from latencykit.engine.log_recovery import write_to
+
+    with output.open("xb") as new:
+        try:
+            return write_to(new.fileno(), file, in_use=in_use)
+        except BaseException:
+            # What is incomplete must not be taken for the whole, nor stand in the way of the next attempt.
+            output.unlink(missing_ok=True)
+            raise
 
 
 def _print(file: Path, *, in_use: bool) -> "RecoveredLog":

@@ -48,9 +48,11 @@ class RecoveredLog:
 def find_rings(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Return the log and its file of rings, whichever of the two the path is."""
     name = Path(path)
-    if name.suffix == _SUFFIX:
+    beside = Path(f"{name}{_SUFFIX}")
+    # A log may be called x.rings itself: then its rings lie in x.rings.rings.
+    if name.suffix == _SUFFIX and not beside.exists():
         return name.with_suffix(""), name
-    return name, name.with_name(name.name + _SUFFIX)
+    return name, beside
 
 
 def write_to(descriptor: int, path: str | os.PathLike[str], *, in_use: bool = False) -> RecoveredLog:
@@ -93,7 +95,7 @@ def take_over(path: str | os.PathLike[str]) -> None:
         InvalidStateError, DataError, OSError: As `append_to_log`; what was left behind is untouched.
     """
     log = Path(os.fsdecode(path))
-    rings = log.with_name(log.name + _SUFFIX)
+    rings = Path(f"{log}{_SUFFIX}")
     if not rings.exists():
         return
     try:

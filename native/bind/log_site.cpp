@@ -185,6 +185,10 @@ struct Release {
 PyObject* make_site(AsyncLogger* logger, PyObject* text, PyObject* level, int severity, unsigned long long most) {
   Py_ssize_t size;
   const char* utf8 = PyUnicode_AsUTF8AndSize(text, &size);
+  if (utf8 == nullptr && PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+    PyErr_Clear();
+    throw TemplateError{false, "holds a lone surrogate, which UTF-8 cannot; pass it as an argument"};
+  }
   const char* label = utf8 == nullptr ? nullptr : PyUnicode_AsUTF8(level);
   if (label == nullptr) return nullptr;
   LogTemplate message = parse_template({utf8, static_cast<std::size_t>(size)});

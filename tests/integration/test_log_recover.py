@@ -188,3 +188,32 @@ def test_paths_that_lead_nowhere_are_refused(tmp_path):
     (tmp_path / "dir.rings").mkdir()
     assert b"no regular file" in recover(tmp_path / "dir.rings").stderr
     assert recover(tmp_path / "a.log", "--append", "--in-use").returncode == 2
+
+
+def test_a_failed_recovery_leaves_no_output_file(tmp_path):
+    with AsyncLogger(tmp_path / "a.log", crash_proof=True) as logger:
+        logger.site("x")()
+        for _ in range(2):
+            refused = recover(tmp_path / "a.log", "-o", tmp_path / "out")
+            assert refused.returncode == 2
+            assert b"in use by process" in refused.stderr
+            assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [(".", b"is a directory"), ("", b"is a directory"), ("x" * 300, b"too long")]
+)
+def test_a_path_that_is_no_log_is_refused_in_a_sentence(path, words):
+    refused = recover(path)
+    assert refused.returncode == 2
+    assert words in refused.stderr
+    assert b"unexpected" not in refused.stderr
+
+
+def test_a_log_that_is_called_rings_itself_is_recovered(tmp_path):
+    killed(
+        tmp_path, f"other = AsyncLogger({str(tmp_path / 'b.rings')!r}, crash_proof=True); other.site('kept {{}}')(1)"
+    )
+    found = recover(tmp_path / "b.rings")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.endswith(b"INFO kept 1\n")

@@ -341,3 +341,9 @@ def test_any_damage_ends_in_lines_or_in_an_error_of_ours(sample, tmp_path, words
     except LatencykitError:
         return
     assert report.records <= len(lines)
+
+
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_crash_proof_logger_of_a_directory_is_an_os_error(path):
+    with pytest.raises(OSError, match="directory"):
+        AsyncLogger(path, crash_proof=True)

@@ -263,7 +263,7 @@ def test_formatting_an_argument_may_close_the_logger(path):
 # --- templates, levels, options ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("template", ["{", "}", "{} }", "{:y}", "{:.f}", "{:5.2d}", "{:,x}", "{:5d5}"])
+@pytest.mark.parametrize("template", ["{", "}", "{} }", "{:y}", "{:.f}", "{:5.2d}", "{:,x}", "{:5d5}", "\ud800 {}"])
 def test_a_wrong_template_raises(path, template):
     with AsyncLogger(path) as logger, pytest.raises(InvalidValueError, match=re.escape(repr(template))):
         logger.site(template)
