@@ -71,7 +71,8 @@ def check_whole(lines, form, on_full, acknowledged):
         if on_full == "block":
             assert seen == list(range(len(seen)))
     ends = sum(seen[-1] + 1 for seen in numbers)
-    assert dropped + sum(map(len, numbers)) == ends
+    # A call that was killed may have given up an old record for its own, and not have counted it.
+    assert ends - len(numbers) <= dropped + sum(map(len, numbers)) <= ends
 
 
 @pytest.fixture(scope="module")
