@@ -267,6 +267,6 @@ def test_records_go_round_between_native_ends(name):
             assert os.waitpid(child, 0)[1] == 0
         assert len(ticks) == count
         assert ticks.min() > 0
-        with pytest.raises(InvalidStateError, match="is gone"):
-            _core.shared_ring_round_trips(there, here, 1, cpus[-1])
+        with process(echo) as child, pytest.raises(InvalidStateError, match="is gone"):
+            _core.shared_ring_round_trips(there, here, count + 1, cpus[-1])
         here.unlink()
