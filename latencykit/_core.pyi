@@ -420,8 +420,28 @@ class AsyncLogger:
     def lost(self) -> int: ...
     @property
     def closed(self) -> bool: ...
-    def __new__(cls, path: str | bytes, capacity: int, flush_interval_ns: int, block: bool) -> AsyncLogger: ...
-    def site(self, template: str, level: str, enabled: bool, /) -> LogSite: ...
+    @property
+    def late(self) -> int: ...
+    @property
+    def threshold(self) -> int: ...
+    @threshold.setter
+    def threshold(self, severity: int) -> None: ...
+    def __new__(
+        cls,
+        path: str | bytes,
+        capacity: int,
+        flush_interval_ns: int,
+        block: bool,
+        threshold: int = 0,
+        json: bool = False,
+        rotate_bytes: int = 0,
+        rotate_every_ns: int = 0,
+        backups: int = 1,
+        drop_oldest: bool = False,
+        crash_proof: bool = False,
+    ) -> AsyncLogger: ...
+    def site(self, template: str, level: str, severity: int, max_per_second: int = 0, /) -> LogSite: ...
+    def reopen(self) -> None: ...
     def flush(self) -> None: ...
     def drain(self) -> None: ...
     def close(self) -> None: ...
@@ -432,8 +452,28 @@ class LogSite:
     def template(self) -> str: ...
     @property
     def level(self) -> str: ...
+    @property
+    def suppressed(self) -> int: ...
+    @property
+    def max_per_second(self) -> int | None: ...
     def __new__(cls, *args: Never) -> Never: ...
     def __call__(self, *args: object) -> None: ...
+
+# ---- recovery of a killed logger's records: native/bind/log_recovery.cpp
+
+@type_check_only
+class _Recovered(TypedDict):
+    records: int
+    damaged: int
+    dropped: int
+    rest_lines: int
+    torn_bytes: int
+    inexact: bool
+    process: int
+    damage: tuple[str, ...]
+    kept_as: str
+
+def recover_log(rings: str | bytes, log: str | bytes, out: int, in_use: bool, telling: bool, /) -> _Recovered: ...
 
 # ---- signals: native/bind/panic_detector.cpp
 
@@ -695,142 +735,6 @@ class OrderBook(_BookFigures):
         """Let go of the memory and of the writer's part; arrays that were taken stay valid."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...
-
-# ---- shared ring: native/bind/shared_ring.cpp, shared_ring_opening.cpp, shared_ring_trips.cpp
-
-@final
-class SharedRing:
-    """A ring of fixed-size records that processes share: see latencykit.engine.shared_ring."""
-
-    @classmethod
-    def create(cls, name: str, dtype: npt.DTypeLike, capacity: SupportsIndex, *, producers: SupportsIndex = 1) -> Self:
-        """Make a ring under a name that is free.
-
-        Args:
-            name: The name of the shared memory: 1 to 250 bytes without a slash.
-            dtype: What a record is: fixed in size, up to 1 MiB, and without Python objects.
-            capacity: How many records fit, for each producer, 1 to 2**32; the memory is that of the next power of two.
-            producers: How many producers there may be at a time, 1 to 64.
-
-        Raises:
-            InvalidStateError: The name is taken.
-            InvalidValueError: An argument is out of its range.
-            InvalidTypeError: The dtype cannot be shared, or an argument has another type.
-            CapacityError: There is not as much shared memory.
-        """
-
-    @classmethod
-    def attach(cls, name: str, dtype: npt.DTypeLike | None = None) -> Self:
-        """Join the ring of this name.
-
-        Args:
-            name: The name that it was created under.
-            dtype: What its records must be, if this is to be checked.
-
-        Raises:
-            InvalidValueError: There is no such shared memory.
-            InvalidTypeError: The ring's records have another dtype.
-            DataError: The memory holds something else than a ring, one of another version, or a damaged one.
-        """
-
-    @classmethod
-    def remove(cls, name: str, /) -> bool:
-        """Free a name, whatever it leads to; whether there was one.
-
-        Raises:
-            InvalidStateError: The ring has a producer or a consumer.
-        """
-
-    def push(self, records: npt.ArrayLike, timeout: float | None = 0) -> int:
-        """Push records; return how many were taken.
-
-        Args:
-            records: A row of records of the ring's dtype, or one record. A contiguous array is not copied before.
-            timeout: Seconds to wait until all fit; 0 to take what fits now, None to wait for ever. An exception of a
-                signal's handler (Ctrl-C) ends the wait, and some of the records may be in.
-
-        Raises:
-            InvalidTypeError: The records have another dtype.
-            InvalidStateError: The ring has its producers already, this object is closed or inherited by a fork, or the
-                consumer went while this waited and no record was taken.
-            DataError: Another process damaged the ring.
-        """
-
-    def pop(
-        self,
-        max_records: SupportsIndex | None = None,
-        out: npt.NDArray[Any] | None = None,
-        timeout: float | None = 0,
-    ) -> npt.NDArray[Any]:
-        """Pop records, oldest first for each producer.
-
-        Args:
-            max_records: How many at most; all that are there (and fit into `out`) if None.
-            out: A contiguous array of the ring's dtype to fill, at least `max_records` long.
-            timeout: Seconds to wait for the first record; 0 not to wait, None to wait for ever.
-
-        Returns:
-            A new array of the records, or the part of `out` that was filled; it may be empty.
-
-        Raises:
-            InvalidTypeError: `out` is no array of the ring's dtype.
-            InvalidValueError: An argument is out of its range.
-            InvalidStateError: The ring has a consumer already, this object is closed or inherited by a fork, or the
-                last producer went while this waited.
-            DataError: Another process damaged the ring.
-        """
-
-    def close(self) -> None:
-        """Leave the ring, which others may go on using; a second call does nothing."""
-
-    def unlink(self) -> None:
-        """Free the ring's name; who has the ring keeps it."""
-
-    @property
-    def name(self) -> str:
-        """The name of the shared memory."""
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of a record."""
-    @property
-    def capacity(self) -> int:
-        """How many records fit, for each producer."""
-    @property
-    def max_producers(self) -> int:
-        """How many producers there may be at a time."""
-    @property
-    def producers(self) -> int:
-        """How many producers there are now, here and in other processes."""
-    @property
-    def has_consumer(self) -> bool:
-        """Whether there is a consumer now, here or in another process."""
-    @property
-    def closed(self) -> bool:
-        """Whether this object was closed."""
-    def __len__(self) -> int: ...
-    def __bool__(self) -> bool: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exception: object) -> None: ...
-
-def shared_ring_echo(to: SharedRing, from_: SharedRing, count: int, cpu: int, /) -> None:
-    """Push each of so many records that come from one ring to the other, spinning on this CPU without the GIL.
-
-    Raises:
-        InvalidValueError: The CPU is not ours, or the rings differ in the size of their records.
-        InvalidStateError: The other side is gone.
-    """
-
-def shared_ring_round_trips(to: SharedRing, from_: SharedRing, count: int, cpu: int, /) -> npt.NDArray[np.uint64]:
-    """Send so many records to an echo, one after the other, spinning on this CPU without the GIL.
-
-    Returns:
-        The ticks of the time stamp counter that each trip took.
-
-    Raises:
-        InvalidValueError: The CPU is not ours, or the rings differ in the size of their records.
-        InvalidStateError: The other side is gone.
-        DataError: A record came back that was not sent.
-    """
 
 # ---- queues: native/bind/object_queues.cpp, record_queue.cpp, round_trips.cpp
 
@@ -1212,3 +1116,139 @@ class Echo:
         """The CPU that the other thread is pinned to."""
 
 def round_trips(kind: _Channel, count: int, cpu: int, echo_cpu: int, /) -> npt.NDArray[np.uint64]: ...
+
+# ---- shared ring: native/bind/shared_ring.cpp, shared_ring_opening.cpp, shared_ring_trips.cpp
+
+@final
+class SharedRing:
+    """A ring of fixed-size records that processes share: see latencykit.engine.shared_ring."""
+
+    @classmethod
+    def create(cls, name: str, dtype: npt.DTypeLike, capacity: SupportsIndex, *, producers: SupportsIndex = 1) -> Self:
+        """Make a ring under a name that is free.
+
+        Args:
+            name: The name of the shared memory: 1 to 250 bytes without a slash.
+            dtype: What a record is: fixed in size, up to 1 MiB, and without Python objects.
+            capacity: How many records fit, for each producer, 1 to 2**32; the memory is that of the next power of two.
+            producers: How many producers there may be at a time, 1 to 64.
+
+        Raises:
+            InvalidStateError: The name is taken.
+            InvalidValueError: An argument is out of its range.
+            InvalidTypeError: The dtype cannot be shared, or an argument has another type.
+            CapacityError: There is not as much shared memory.
+        """
+
+    @classmethod
+    def attach(cls, name: str, dtype: npt.DTypeLike | None = None) -> Self:
+        """Join the ring of this name.
+
+        Args:
+            name: The name that it was created under.
+            dtype: What its records must be, if this is to be checked.
+
+        Raises:
+            InvalidValueError: There is no such shared memory.
+            InvalidTypeError: The ring's records have another dtype.
+            DataError: The memory holds something else than a ring, one of another version, or a damaged one.
+        """
+
+    @classmethod
+    def remove(cls, name: str, /) -> bool:
+        """Free a name, whatever it leads to; whether there was one.
+
+        Raises:
+            InvalidStateError: The ring has a producer or a consumer.
+        """
+
+    def push(self, records: npt.ArrayLike, timeout: float | None = 0) -> int:
+        """Push records; return how many were taken.
+
+        Args:
+            records: A row of records of the ring's dtype, or one record. A contiguous array is not copied before.
+            timeout: Seconds to wait until all fit; 0 to take what fits now, None to wait for ever. An exception of a
+                signal's handler (Ctrl-C) ends the wait, and some of the records may be in.
+
+        Raises:
+            InvalidTypeError: The records have another dtype.
+            InvalidStateError: The ring has its producers already, this object is closed or inherited by a fork, or the
+                consumer went while this waited and no record was taken.
+            DataError: Another process damaged the ring.
+        """
+
+    def pop(
+        self,
+        max_records: SupportsIndex | None = None,
+        out: npt.NDArray[Any] | None = None,
+        timeout: float | None = 0,
+    ) -> npt.NDArray[Any]:
+        """Pop records, oldest first for each producer.
+
+        Args:
+            max_records: How many at most; all that are there (and fit into `out`) if None.
+            out: A contiguous array of the ring's dtype to fill, at least `max_records` long.
+            timeout: Seconds to wait for the first record; 0 not to wait, None to wait for ever.
+
+        Returns:
+            A new array of the records, or the part of `out` that was filled; it may be empty.
+
+        Raises:
+            InvalidTypeError: `out` is no array of the ring's dtype.
+            InvalidValueError: An argument is out of its range.
+            InvalidStateError: The ring has a consumer already, this object is closed or inherited by a fork, or the
+                last producer went while this waited.
+            DataError: Another process damaged the ring.
+        """
+
+    def close(self) -> None:
+        """Leave the ring, which others may go on using; a second call does nothing."""
+
+    def unlink(self) -> None:
+        """Free the ring's name; who has the ring keeps it."""
+
+    @property
+    def name(self) -> str:
+        """The name of the shared memory."""
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of a record."""
+    @property
+    def capacity(self) -> int:
+        """How many records fit, for each producer."""
+    @property
+    def max_producers(self) -> int:
+        """How many producers there may be at a time."""
+    @property
+    def producers(self) -> int:
+        """How many producers there are now, here and in other processes."""
+    @property
+    def has_consumer(self) -> bool:
+        """Whether there is a consumer now, here or in another process."""
+    @property
+    def closed(self) -> bool:
+        """Whether this object was closed."""
+    def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+def shared_ring_echo(to: SharedRing, from_: SharedRing, count: int, cpu: int, /) -> None:
+    """Push each of so many records that come from one ring to the other, spinning on this CPU without the GIL.
+
+    Raises:
+        InvalidValueError: The CPU is not ours, or the rings differ in the size of their records.
+        InvalidStateError: The other side is gone.
+    """
+
+def shared_ring_round_trips(to: SharedRing, from_: SharedRing, count: int, cpu: int, /) -> npt.NDArray[np.uint64]:
+    """Send so many records to an echo, one after the other, spinning on this CPU without the GIL.
+
+    Returns:
+        The ticks of the time stamp counter that each trip took.
+
+    Raises:
+        InvalidValueError: The CPU is not ours, or the rings differ in the size of their records.
+        InvalidStateError: The other side is gone.
+        DataError: A record came back that was not sent.
+    """

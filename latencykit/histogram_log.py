@@ -6,6 +6,7 @@ milliseconds, the histogram in compressed V2 text. Lines that begin with ``#`` a
 """
 
 import datetime as dt
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -55,11 +56,12 @@ class HistogramLogWriter:
 
     Raises:
         InvalidValueError: The start is negative.
-        InvalidTypeError: It is not an int.
+        InvalidTypeError: It is not an int, or the stream is not one of text.
     """
 
     def __init__(self, stream: TextIO, start_ns: int, comment: str = "") -> None:
         start = _seconds(_check_time("start_ns", start_ns))
+        _check_stream(stream)
         self._stream = stream
         for line in comment.splitlines():
             self._write(f"#{line}")
@@ -80,8 +82,12 @@ class HistogramLogWriter:
         Raises:
             InvalidValueError: A time is negative, the end is before the start, or the tag holds a comma or white
                 space.
-            InvalidTypeError: A time is not an int.
+            InvalidTypeError: A time is not an int, the tag is no text, or it is no histogram.
         """
+        if not isinstance(histogram, Histogram):
+            raise InvalidTypeError(f"{histogram!r} is no histogram; give a Histogram or PerformanceStats")
+        if not isinstance(tag, str):
+            raise InvalidTypeError(f"tag {tag!r} is not text; give a str")
         length_ns = _check_time("end_ns", end_ns) - _check_time("start_ns", start_ns)
         if length_ns < 0:
             raise InvalidValueError(f"the interval ends at {end_ns} ns, before it starts at {start_ns} ns")
@@ -193,6 +199,11 @@ def _date(ns: int) -> str:
         return dt.datetime.fromtimestamp(ns // _NS_PER_S, dt.UTC).isoformat()
     except (OverflowError, ValueError, OSError):
         return "no date"
+
+
+def _check_stream(stream: object) -> None:
+    if not callable(getattr(stream, "write", None)) or isinstance(stream, io.RawIOBase | io.BufferedIOBase):
+        raise InvalidTypeError(f"stream {stream!r} is not an open text file; pass open(path, 'w')")
 
 
 def _check_time(name: str, ns: int) -> int:

@@ -2,8 +2,9 @@
 
 import math
 import re
+from typing import SupportsFloat
 
-from latencykit.errors import InvalidValueError
+from latencykit.errors import InvalidTypeError, InvalidValueError
 
 _NS_PER_UNIT = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _DURATION = re.compile(r"\s*([0-9]+(?:[._][0-9]+)*)\s*([a-zµμ]*)\s*")
@@ -20,11 +21,21 @@ def parse_duration_ns(text: str | float) -> float:
 
     Raises:
         InvalidValueError: The text is not a positive finite duration.
+        InvalidTypeError: It is neither text nor a number.
     """
-    value = float(text) if isinstance(text, int | float) else _parse_text(text)
+    value = _parse_text(text) if isinstance(text, str) else _parse_number(text)
     if not (math.isfinite(value) and value > 0):
         raise InvalidValueError(f"duration {text!r} is not a positive finite time; write for example '100ns'")
     return value
+
+
+def _parse_number(number: float) -> float:
+    if isinstance(number, bool) or not isinstance(number, SupportsFloat):
+        raise InvalidTypeError(f"duration {number!r} is neither text nor a number; write for example '100ns'")
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def _parse_text(text: str) -> float:

@@ -4,13 +4,14 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from latencykit.errors import UsageError
 
@@ -79,6 +80,21 @@ def show(text: str, stream: TextIO) -> None:
     except OSError as error:
         _forget(stream)
         if not isinstance(error, BrokenPipeError) and stream is not sys.stderr:
+            raise UsageError(f"standard output cannot be written: {_reason(error)}") from error
+
+
+def copy_to_stdout(source: BinaryIO) -> None:
+    """Copy a file as it is to standard output; a reader that has gone away is no error.
+
+    Raises:
+        UsageError: Standard output cannot be written for another reason, such as a full disk.
+    """
+    try:
+        shutil.copyfileobj(source, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        _forget(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
             raise UsageError(f"standard output cannot be written: {_reason(error)}") from error
 
 

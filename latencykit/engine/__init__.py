@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger",
-    "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter",
-    "LogSite", "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats",
-    "PrecisionTimer", "Price", "RecordQueue", "RunReport", "SharedRing", "Signal", "SimulatedClock", "SpscQueue",
-    "Ticks", "UnboundedQueue", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
+    "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter", "LogSite",
+    "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price",
+    "RecordQueue", "RunReport", "SharedRing", "Signal", "SimulatedClock", "SpscQueue", "Ticks", "UnboundedQueue",
+    "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {

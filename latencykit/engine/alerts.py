@@ -76,6 +76,7 @@ class Alarm:
         self._now_ns = now_ns
         self._histogram = weakref.ref(histogram)
         self._siblings = siblings
+        self._reports_rest = False
         self._watch = DurationWatch(limit.statistic, limit.limit_ns)
         # The thread holds neither the alarm nor its callback, so that an alarm in a cycle can be collected.
         self._thread = threading.Thread(
@@ -95,7 +96,11 @@ class Alarm:
         return self._watch.closed
 
     def close(self) -> None:
-        """Disarm; return when no callback is running any more. From within the callback it returns at once."""
+        """Disarm; return when no callback is running any more.
+
+        Single durations above the limit since the last look are reported first. From within the callback it returns
+        at once, and nothing more is reported.
+        """
         self._disarm(patience_s=None)
 
     def __enter__(self) -> Self:
@@ -107,6 +112,8 @@ class Alarm:
         self.close()
 
     def _disarm(self, patience_s: float | None) -> None:
+        if threading.current_thread() is not self._thread and not self._watch.closed:
+            self._reports_rest = True
         self._watch.close()
         histogram = self._histogram()
         if histogram is not None:
@@ -114,6 +121,11 @@ class Alarm:
         self._siblings.discard(self)
         if threading.current_thread() is not self._thread:
             self._thread.join(patience_s)
+
+    def _raise_last_alert(self) -> None:
+        """Report what was recorded since the last look, unless the callback itself has asked for no more."""
+        if self._reports_rest and self.limit.statistic == "max" and self._watch.crossed():
+            self._raise_alert()
 
     def _raise_alert(self) -> None:
         value_ns, count, over, worst_ns = self._watch.collect()
@@ -171,6 +183,8 @@ def _wait_for_crossings(reference: "weakref.ref[Alarm]", watch: DurationWatch, e
                 return
             alarm._raise_alert()  # noqa: SLF001 - the thread is the alarm's own
             del alarm
+        if (alarm := reference()) is not None:
+            alarm._raise_last_alert()  # noqa: SLF001
     finally:
         watch.close()
 

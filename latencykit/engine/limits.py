@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import SupportsFloat
 
-from latencykit.errors import InvalidStateError, InvalidValueError
+from latencykit.errors import InvalidStateError, InvalidTypeError, InvalidValueError
 from latencykit.histogram import Histogram
 from latencykit.quantiles import highest_percentile, supported, values_needed
 from latencykit.units import parse_duration_ns
@@ -67,6 +68,21 @@ def percentile_refusal(percentile: float, count: int) -> str:
 
 def _shown(percentile: float) -> str:
     return str(percentile).removesuffix(".0")
+
+
+def parse_percentile(q: SupportsFloat) -> float:
+    """Return a percentile as a float.
+
+    Raises:
+        InvalidValueError: It is outside 0..100.
+        InvalidTypeError: It is not a number.
+    """
+    if not isinstance(q, SupportsFloat):
+        raise InvalidTypeError(f"percentile is {q!r}, not a number")
+    percentile = float(q)
+    if not 0 <= percentile <= 100:
+        raise InvalidValueError(f"percentile is {percentile:g}, which is not in 0..100")
+    return percentile
 
 
 def parse_statistic(name: str) -> Statistic:

@@ -1,35 +1,54 @@
 """An asynchronous logger: the caller copies raw arguments, a native thread formats and writes them."""
 
-import logging
 import os
-from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Self, cast
 
 from latencykit._core import AsyncLogger as _NativeLogger
 from latencykit._core import LogSite
-from latencykit.errors import InvalidTypeError, InvalidValueError, UnsupportedError
+from latencykit.engine import log_options as options
+from latencykit.engine.log_handler import AsyncLogHandler
+from latencykit.engine.log_options import Format, Level, OnFull
+from latencykit.engine.log_recovery import take_over
 
 __all__ = ["AsyncLogHandler", "AsyncLogger", "LogSite"]
 
-OnFull = Literal["block", "drop_newest"]
-Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-
-_LEVELS: Final = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
-_ON_FULL: Final = ("block", "drop_newest")
-_GREATEST_CAPACITY: Final = 1 << 25  # A ring of 2 GiB at 64 bytes a record.
-_GREATEST_INTERVAL_S: Final = 3600.0
+_NAMES = {number: name for name, number in options.LEVELS.items()}
 
 
 class AsyncLogger:
-    """Log to a file without making the caller wait for formatting or for the file.
+    r"""Log to a file without making the caller wait for formatting or for the file.
 
     Each call of a log site copies its arguments and a raw time stamp into a ring of the calling thread. One
     native thread takes the records out of all rings, orders them by time, formats them as ``str.format`` does
     and appends them to the file in batches, as ``2026-01-02T03:04:05.123456789Z INFO message`` (UTC).
 
-    Text goes into the line as it is, newlines included. What is still in the rings when the interpreter exits
-    is written then; a process that is killed loses what the backend has not written yet.
+    Order: records of one thread are in call order. Across threads, records are in the order in which their calls
+    read the clock, without exception: a call reads the clock and makes its record visible without letting go
+    of the GIL, and the backend takes only records that are older than its look at the rings. `late` counts exceptions.
+
+    Text format: text goes into the line as it is, newlines included. A lone surrogate, which UTF-8 cannot hold, is
+    written as the six characters ``\udXXX``.
+    JSON format: each line is an object with the keys time, level, message, template, args and thread (the kernel's
+    number, `threading.get_native_id`), in UTF-8. In args, int, float, bool and None are JSON's own; NaN and
+    infinities, which JSON lacks, are the texts "NaN", "Infinity" and "-Infinity"; bytes are the text of their repr;
+    what is formatted in the call (see `site`) is its text.
+
+    Rotation: the file becomes PATH.1, PATH.1 becomes PATH.2, up to PATH.`backups`; the backend's thread does it, by
+    renaming, between two lines. A file that is left alone when the time comes is rotated with the next line.
+    If a rotation fails, a line says so and why, the next `flush` or `close` raises it, and lines go on into the same
+    file until it has grown by `rotate_bytes` again, or the next time has come.
+
+    What cannot be written, to a full disk for example, is counted in `lost` and raised by the next `flush` or `close`;
+    logging goes on, and once there is space again a line says how many records are missing.
+
+    What is still in the rings when the interpreter exits is written then; a process that is killed loses what the
+    backend has not written yet, unless `crash_proof` is set. Then the rings lie in the file PATH.rings, from which
+    ``latencykit log recover PATH`` prints or appends what a killed process had logged: every record whose call had
+    returned, once. That covers the death of the process, SIGKILL included; a power cut or a crash of the kernel
+    takes what was not flushed. The file is deleted by `close` and at the interpreter's exit. If there is one when a
+    logger is made, its lines are appended to the log first, with a line that says so. Only one crash-proof logger
+    at a time can have a path.
     A logger does not survive a fork: in the child its methods and sites raise InvalidStateError (`close` does
     nothing), and nothing is written twice.
 
@@ -39,14 +58,25 @@ class AsyncLogger:
             call allocates its ring, rounded up to a power of two. No record may be longer than half a ring.
         flush_interval: Seconds between two looks of the backend at the rings, above 0 and up to 3600.
         on_full: What a call does when its thread's ring is full: ``"block"`` waits, with the GIL released,
-            ``"drop_newest"`` drops the record, counts it and leaves a line in the log that says how many.
-        level: The least level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.
+            ``"drop_newest"`` drops the record, ``"drop_oldest"`` the oldest of the ring that are not taken out
+            yet; what is dropped is counted, and a line in the log says how many.
+        level: The least level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL. It may be changed later.
+        format: ``"text"`` or ``"json"``.
+        rotate_bytes: Rotate before the file would grow longer than this, at least 1024; a line that is longer itself
+            gets a file of its own.
+        rotate_every: Rotate at every multiple of this time since 1970 (UTC), by the times of the lines: whole seconds,
+            or text such as ``"30s"``, ``"15min"``, ``"1h"``, ``"1d"``; 1 second to 366 days.
+        backups: How many rotated files are kept, 1 to 1000.
+        crash_proof: Keep the rings in a file beside the log, so that a killed process loses nothing. Space for them
+            is reserved on the disk: about 64 bytes for each record of `capacity` and thread, and 1 MiB.
 
     Raises:
-        OSError: The file cannot be opened.
+        OSError: The file cannot be opened, or that of the rings not be made, for example on a full disk.
+        InvalidStateError: Another crash-proof logger has the path.
+        DataError: PATH.rings is there, but is not a file of rings, or of another version.
         InvalidValueError: An argument is out of its range.
         InvalidTypeError: An argument has a type that cannot be used.
-        UnsupportedError: `on_full` is ``"drop_oldest"``.
+        UnsupportedError: Rotation or `crash_proof` is asked for a path that is no regular file.
     """
 
     def __init__(
@@ -56,14 +86,32 @@ class AsyncLogger:
         flush_interval: float = 0.001,
         on_full: OnFull = "block",
         level: Level = "INFO",
+        *,
+        format: Format = "text",  # noqa: A002 - the word for it
+        rotate_bytes: int | None = None,
+        rotate_every: str | int | None = None,
+        backups: int = 5,
+        crash_proof: bool = False,
     ) -> None:
-        self._threshold = _level_number(level)
-        block = _check_on_full(on_full) == "block"
-        interval_ns = _interval_ns(flush_interval)
-        self._native = _NativeLogger(os.fspath(path), _check_capacity(capacity), interval_ns, block)
-        self._sites: dict[tuple[str, str], LogSite] = {}
+        full = options.check_on_full(on_full)
+        if crash_proof:
+            take_over(path)
+        self._native = _NativeLogger(
+            os.fspath(path),
+            options.check_capacity(capacity),
+            options.interval_ns(flush_interval),
+            full == "block",
+            threshold=options.level_number(level),
+            json=options.is_json(format),
+            rotate_bytes=options.check_rotate_bytes(rotate_bytes),
+            rotate_every_ns=options.rotate_every_ns(rotate_every),
+            backups=options.check_backups(backups),
+            drop_oldest=full == "drop_oldest",
+            crash_proof=crash_proof,
+        )
+        self._sites: dict[tuple[str, str, int, int], LogSite] = {}
 
-    def site(self, template: str, level: Level = "INFO") -> LogSite:
+    def site(self, template: str, level: Level = "INFO", *, max_per_second: int | None = None) -> LogSite:
         """Register a place that logs; call what is returned, with one argument per placeholder.
 
         Make sites once and keep them: the template is parsed here, and never freed before the logger is.
@@ -78,23 +126,42 @@ class AsyncLogger:
             template: Text with ``{}`` placeholders, optionally with a simple format specification as in
                 ``{:.2f}``, ``{:>8}``, ``{:,d}``.
             level: The level that its lines have; below the logger's own level, calls do nothing.
+            max_per_second: How many records a second the site may log. A second begins with the first call after the
+                last one is over; further calls in it are only counted, in `LogSite.suppressed`, and a line says how
+                many there were. The first such site may take 10 ms to make, for the clock.
 
         Raises:
-            InvalidValueError: The template or the level is wrong.
+            InvalidValueError: The template, the level or the limit is wrong.
+            InvalidTypeError: The limit is not an int.
             UnsupportedError: The template needs more of Python's formatting than log sites have.
             InvalidStateError: The logger is closed or belongs to a parent process.
         """
-        return self._site(template, level, _level_number(level))
+        return self._site(template, level, options.level_number(level), options.check_per_second(max_per_second))
 
     def handler(self) -> "AsyncLogHandler":
         """Return a handler that makes existing ``logging`` code write through this logger."""
-        return AsyncLogHandler(self._site, self.flush, lambda: self.closed)
+        return AsyncLogHandler(self, self._site)
+
+    @property
+    def level(self) -> Level:
+        """The least level that is logged; what is set holds for all calls from then on, in every thread."""
+        return cast("Level", _NAMES[self._native.threshold])
+
+    @level.setter
+    def level(self, level: Level) -> None:
+        self._native.threshold = options.level_number(level)
+
+    @property
+    def threshold(self) -> int:
+        """The level's number, as ``logging`` has it."""
+        return self._native.threshold
 
     def flush(self) -> None:
         """Wait until everything logged before this call is on the device.
 
         Raises:
-            OSError: Lines could not be written since the last flush; the message says how many.
+            OSError: Lines could not be written, or the file not be rotated, since the last flush; the message says
+                what and how many lines.
             InvalidStateError: The logger is closed or belongs to a parent process.
         """
         self._native.flush()
@@ -106,6 +173,16 @@ class AsyncLogger:
             InvalidStateError: The logger is closed or belongs to a parent process.
         """
         self._native.drain()
+
+    def reopen(self) -> None:
+        """Write everything logged before this call, then open the path again: somebody has moved the file away.
+
+        Raises:
+            OSError: The path cannot be opened, and the logger goes on writing into the file that it has; or
+                lines could not be written since the last flush.
+            InvalidStateError: The logger is closed or belongs to a parent process.
+        """
+        self._native.reopen()
 
     def close(self) -> None:
         """Flush, end the backend and close the file; a second call does nothing.
@@ -131,6 +208,11 @@ class AsyncLogger:
         return self._native.lost
 
     @property
+    def late(self) -> int:
+        """Records written after a younger one of another thread: 0, as far as the promised order holds."""
+        return self._native.late
+
+    @property
     def closed(self) -> bool:
         """Whether the logger cannot be used any more in this process."""
         return self._native.closed
@@ -145,76 +227,8 @@ class AsyncLogger:
         """Close the logger."""
         self.close()
 
-    def _site(self, template: str, level: str, number: int) -> LogSite:
-        key = (template, level)
+    def _site(self, template: str, level: str, number: int, max_per_second: int = 0) -> LogSite:
+        key = (template, level, number, max_per_second)
         if key not in self._sites:
-            self._sites[key] = self._native.site(template, level, number >= self._threshold)
+            self._sites[key] = self._native.site(template, level, number, max_per_second)
         return self._sites[key]
-
-
-class AsyncLogHandler(logging.Handler):
-    """Hand what the standard ``logging`` package logs to an AsyncLogger.
-
-    The message is formatted by ``logging`` on the caller's thread (the arguments may be of any type and the
-    style is its own); what is saved is the wait for the file. The logger adds time and level, so the default
-    format is the bare message and a traceback if there is one. Closing the handler leaves the logger open.
-
-    Args:
-        site: Makes the site of a template, a level's name and its number.
-        flush_logger: Flushes the logger.
-        is_closed: Tells whether the logger is closed.
-    """
-
-    def __init__(
-        self,
-        site: Callable[[str, str, int], LogSite],
-        flush_logger: Callable[[], None],
-        is_closed: Callable[[], bool],
-    ) -> None:
-        super().__init__()
-        self._site = site
-        self._flush_logger = flush_logger
-        self._is_closed = is_closed
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Format the record's message and log it."""
-        try:
-            self._site("{}", record.levelname, record.levelno)(self.format(record))
-        except Exception:  # noqa: BLE001 - logging reports what a handler raises through handleError
-            self.handleError(record)
-
-    def flush(self) -> None:
-        """Wait until everything logged before this call is on the device; nothing if the logger is closed."""
-        if not self._is_closed():
-            self._flush_logger()
-
-
-def _level_number(level: str) -> int:
-    if level not in _LEVELS:
-        raise InvalidValueError(f"level {level!r} is none of {', '.join(_LEVELS)}")
-    return _LEVELS[level]
-
-
-def _check_on_full(on_full: str) -> str:
-    if on_full == "drop_oldest":
-        raise UnsupportedError("on_full='drop_oldest' is not available; use 'drop_newest' or 'block'")
-    if on_full not in _ON_FULL:
-        raise InvalidValueError(f"on_full={on_full!r} is none of {', '.join(_ON_FULL)}")
-    return on_full
-
-
-def _check_capacity(capacity: int) -> int:
-    if not isinstance(capacity, int) or isinstance(capacity, bool):
-        raise InvalidTypeError(f"capacity {capacity!r} is not an int; give a number of records")
-    if not 1 <= capacity <= _GREATEST_CAPACITY:
-        raise InvalidValueError(f"capacity {capacity} is outside 1 to {_GREATEST_CAPACITY} records")
-    return capacity
-
-
-def _interval_ns(seconds: float) -> int:
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-        raise InvalidTypeError(f"flush_interval {seconds!r} is not a number of seconds")
-    # Written so that NaN fails too.
-    if not 0 < seconds <= _GREATEST_INTERVAL_S:
-        raise InvalidValueError(f"flush_interval {seconds!r} is not above 0 and up to {_GREATEST_INTERVAL_S:g} seconds")
-    return max(1, round(seconds * 1e9))

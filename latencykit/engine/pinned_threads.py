@@ -18,15 +18,15 @@ class _Pinned:
     """One pinned thread.
 
     Attributes:
-        name: What Python calls it.
-        ident: Python's number of it, which stays when the process forks.
+        python: Python's object of it; its number, `ident`, stays when the process forks.
+        name: What Python called it.
         cores: The CPU that each owner pinned it to.
         cpus: What it may run on, as the owners set it.
         policy: Its scheduling policy, as the owners set it.
     """
 
+    python: threading.Thread
     name: str
-    ident: int
     cores: dict[object, int] = field(default_factory=dict)
     cpus: Layers[Any] = field(default_factory=Layers)
     policy: Layers[Policy] = field(default_factory=Layers)
@@ -54,6 +54,12 @@ class PinnedThreads:
         with self._lock:
             self._forget_ended()
             return self.affinity.usable([pinned.cpus.bottom for pinned in self._threads.values() if pinned.cpus])
+
+    def owns(self, owner: object) -> bool:
+        """Tell whether an owner has pinned a thread that still runs."""
+        with self._lock:
+            self._forget_ended()
+            return any(owner in pinned.cores for pinned in self._threads.values())
 
     def pin(self, owner: object, core: int, *, share: bool) -> None:
         """Pin the calling thread.
@@ -111,16 +117,22 @@ class PinnedThreads:
     def after_fork(self) -> None:
         """Keep the calling thread alone, under its new number: a forked child has no other."""
         self._lock = threading.RLock()
-        own = [pinned for pinned in self._threads.values() if pinned.ident == threading.get_ident()]
+        own = [pinned for pinned in self._threads.values() if pinned.python.ident == threading.get_ident()]
         self._threads = {self.affinity.current(): pinned for pinned in own}
 
     def _of_current(self, thread: ThreadId) -> _Pinned:
         if thread not in self._threads:
-            self._threads[thread] = _Pinned(threading.current_thread().name, threading.get_ident())
+            python = threading.current_thread()
+            self._threads[thread] = _Pinned(python, python.name)
         return self._threads[thread]
 
     def _forget_ended(self) -> None:
-        self._threads = {thread: pinned for thread, pinned in self._threads.items() if self.affinity.runs(thread)}
+        # A thread that was joined is over, though the kernel may take a moment to end it.
+        self._threads = {
+            thread: pinned
+            for thread, pinned in self._threads.items()
+            if pinned.python.is_alive() and self.affinity.runs(thread)
+        }
 
     def _refuse_taken(self, core: int, thread: ThreadId) -> None:
         others = {other: pinned for other, pinned in self._threads.items() if other != thread}

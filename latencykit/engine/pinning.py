@@ -11,7 +11,7 @@ from typing import Self
 from latencykit.engine.cpu_lists import format_cpus
 from latencykit.engine.pinned_threads import process_threads
 from latencykit.engine.residency import CpuLatency, Hold, MemoryLock
-from latencykit.errors import InvalidTypeError, InvalidValueError, LatencykitWarning
+from latencykit.errors import InvalidStateError, InvalidTypeError, InvalidValueError, LatencykitWarning
 
 _HIGHEST_PRIORITY = 99  # of SCHED_FIFO on Linux, sched(7)
 _memory = MemoryLock()
@@ -24,8 +24,8 @@ class CpuPinning:
 
     A CPU takes one pinned thread of this process, unless a second one asks to share it: of a producer and a
     consumer that spin on one CPU, one waits for whole time slices of the other. The CPU is free again when its
-    thread is restored or ends. Pinnings may be nested, and undone in any order. A thread that a pinned one starts
-    inherits its CPU, and its real-time priority too, and may be pinned elsewhere.
+    thread is restored or ends. Pinnings may be nested, each a `CpuPinning` of its own, and undone in any order. A
+    thread that a pinned one starts inherits its CPU, and its real-time priority too, and may be pinned elsewhere.
 
     On macOS a thread gets the highest quality-of-service class instead, and a warning says so.
 
@@ -67,6 +67,7 @@ class CpuPinning:
         self._lock = threading.RLock()
         self._holds: dict[tuple[str, int], Hold] = {}
         self._told: set[str] = set()
+        self._entered = False
 
     @property
     def holds(self) -> tuple[Hold, ...]:
@@ -114,10 +115,17 @@ class CpuPinning:
         self._undo()
 
     def __enter__(self) -> Self:
+        with self._lock:
+            if self._entered:
+                raise InvalidStateError("this pinning is inside its with block; make another CpuPinning to nest it")
+            self._entered = True
+            pinned_before = self._threads.owns(self)
         try:
             self._pin(self._cores[0], share=False)
         except BaseException:
-            self._undo()
+            self._entered = False
+            if not pinned_before:
+                self._undo()
             raise
         return self
 
@@ -125,6 +133,7 @@ class CpuPinning:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self._undo()
+        self._entered = False
 
     # What is public calls these two directly, so that their warnings show the line of the caller.
 

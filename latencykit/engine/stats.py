@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol, Self, SupportsFloat, SupportsIndex, runtime_checkable
 
 from latencykit.engine.alerts import Alarm, Alert, Statistic, check_callback, parse_limit
-from latencykit.engine.limits import all_met, parse_limits, percentile_refusal
+from latencykit.engine.limits import all_met, parse_limits, parse_percentile, percentile_refusal
 from latencykit.engine.stats_report import stats_report
 from latencykit.errors import InvalidStateError, InvalidTypeError, InvalidValueError
 from latencykit.histogram import Histogram, decode, encode
@@ -72,7 +72,7 @@ class PerformanceStats(Histogram):
         """Create the native histogram and what goes with it."""
         self = super().__new__(cls, lowest, highest, digits)
         now_ns = _reader(clock)
-        self._set_up(_check_name(name), now_ns, now_ns())
+        self._set_up(_check_name(name), now_ns, _first_reading(now_ns))
         return self
 
     def _set_up(self, name: str, now_ns: Callable[[], int], start_ns: int) -> None:
@@ -87,8 +87,12 @@ class PerformanceStats(Histogram):
 
         The rule: the tail beyond it must have been hit with a probability of 97.5 %, which takes 368 durations
         for 99 (and for 1), 3,688 for 99.9. What is the least or the greatest seen, 0 and 100, takes one.
+
+        Raises:
+            InvalidValueError: `q` is outside 0..100.
+            InvalidTypeError: `q` is not a number.
         """
-        percentile = float(q)
+        percentile = parse_percentile(q)
         return self.count > 0 if percentile in (0, 100) else supported(percentile / 100, self.count)
 
     def percentile(self, q: SupportsFloat, /) -> int:
@@ -120,6 +124,7 @@ class PerformanceStats(Histogram):
         Raises:
             InvalidStateError: None is, but too few durations were recorded to know all.
             InvalidValueError: A statistic is unknown, a limit is no duration, or there is none.
+            InvalidTypeError: A limit is neither text nor a number.
         """
         if not limits:
             raise InvalidValueError("meets_targets() was given no limit; give one, such as p99='10us'")
@@ -168,8 +173,9 @@ class PerformanceStats(Histogram):
         function is reported by `threading.excepthook`, and alerts go on.
 
         What is merged or decoded raises no alert, nor does what `record_corrected` adds to what it was given.
-        The alarm ends with `close`, with the statistics, at exit, and in a forked child. It does not keep the
-        statistics alive, nor does the function, even if it refers to them.
+        The alarm ends with `close`, with the statistics, at exit, and in a forked child; by `close` and at exit,
+        single durations that no look has met yet are reported. It does not keep the statistics alive, nor does the
+        function, even if it refers to them.
 
         Args:
             callback: What to call.
@@ -243,6 +249,15 @@ def _reader(clock: Clock | Callable[[], int] | None) -> Callable[[], int]:
     if callable(clock):
         return clock
     raise InvalidTypeError(f"clock {clock!r} has no now_ns() and cannot be called; pass a PrecisionTimer, for example")
+
+
+def _first_reading(now_ns: Callable[[], int]) -> int:
+    reading = now_ns()
+    if not isinstance(reading, int) or isinstance(reading, bool):
+        raise InvalidTypeError(
+            f"the clock returned {reading!r}, not a whole number of nanoseconds; pass time.time_ns, for example"
+        )
+    return reading
 
 
 def _check_name(name: object) -> str:

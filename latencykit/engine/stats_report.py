@@ -53,7 +53,7 @@ def _row(statistic: Statistic, histogram: Histogram, limit_ns: float | None) -> 
     cells = f"  {statistic.label:<10}{format_ns(value_ns):>10}"
     if limit_ns is not None:
         met = "n/a" if value_ns is None else "met" if value_ns < limit_ns else "missed"
-        cells += f"   target < {format_ns(limit_ns):<9}{met:<6}"
+        cells += f"   target < {format_ns(limit_ns):<8} {met:<6}"
     if value_ns is None and histogram.count and statistic.percentile is not None:
         cells += f"   needs {values_needed(statistic.percentile / 100):,} durations"
     return cells.rstrip()

@@ -41,7 +41,8 @@ def select(wanted: Sequence[str], variants: Sequence[str] = (), *, peers: bool =
     """Find what to measure.
 
     Args:
-        wanted: Names of built-in components, paths of suite files, or "all"; empty means all.
+        wanted: Names of built-in components, each with those whose names continue it after an underscore; paths of
+            suite files; or "all"; empty means all.
         variants: Keep only variants of these names; empty keeps all.
         peers: Keep also variants that need third-party packages.
 
@@ -121,7 +122,10 @@ def _origins(name: str) -> list[str]:
         raise UsageError(
             f"component {name!r} is unknown{_nearest(name, known)}; the components are: {', '.join(known)}"
         )
-    return [f"{PACKAGE}.{name}"]
+    # A component's further settings, such as queues_threads of queues, are measured with it.
+    return [
+        f"{PACKAGE}.{known_name}" for known_name in known if known_name == name or known_name.startswith(f"{name}_")
+    ]
 
 
 def _check_names(components: Iterable[tuple[str, Component]]) -> None:

@@ -12,6 +12,9 @@
 
 namespace latencykit::bind {
 
+// What a book that may never be written to looks at.
+inline constexpr std::atomic<bool> kMayNotWrite{false};
+
 // A book, or what is left of one after close(): its name, symbol and depth.
 struct BookObject {
   PyObject ob_base;

@@ -14,7 +14,6 @@ namespace latencykit::bind {
 namespace {
 
 constexpr std::atomic<bool> kMayWrite{true};
-constexpr std::atomic<bool> kMayNotWrite{false};
 
 // ---- arguments
 

@@ -16,8 +16,12 @@ class Column {
   Column() = default;
   Column(const Column&) = delete;
   Column& operator=(const Column&) = delete;
-  ~Column() { Py_XDECREF(reinterpret_cast<PyObject*>(array_)); }
+  // Converting may give up the GIL, and a thread that the exiting interpreter ends there is unwound without it.
+  ~Column() {
+    if (holds_gil()) Py_XDECREF(reinterpret_cast<PyObject*>(array_));
+  }
 
+  // `records` is an ndarray itself: what a subclass of it makes of [name] might be anything, of any length.
   bool take(ModuleState* state, PyObject* records, const char* name, int type) {
     PyObject* field = PyMapping_GetItemString(records, name);
     if (field == nullptr) return false;
@@ -83,10 +87,14 @@ bool take_updates(ModuleState* state, PyObject* records, Updates* updates) {
                  records);
     return false;
   }
-  updates->count = PyArray_DIM(reinterpret_cast<PyArrayObject*>(records), 0);
-  return updates->side.take(state, records, "side", NPY_INT64) &&
-         updates->price.take(state, records, "price", NPY_DOUBLE) &&
-         updates->quantity.take(state, records, "quantity", NPY_INT64);
+  PyObject* plain = PyArray_View(reinterpret_cast<PyArrayObject*>(records), nullptr, &PyArray_Type);
+  if (plain == nullptr) return false;
+  updates->count = PyArray_DIM(reinterpret_cast<PyArrayObject*>(plain), 0);
+  const bool taken = updates->side.take(state, plain, "side", NPY_INT64) &&
+                     updates->price.take(state, plain, "price", NPY_DOUBLE) &&
+                     updates->quantity.take(state, plain, "quantity", NPY_INT64);
+  Py_DECREF(plain);
+  return taken;
 }
 
 void refuse_record(ModuleState* state, const Updates& updates, npy_intp i, UpdateFault fault) {

@@ -94,7 +94,9 @@ PyObject* simulated_advance(PyObject* self, PyObject* argument) {
 }
 
 PyObject* simulated_set(PyObject* self, PyObject* argument) {
-  if (!read_ns(state_of(Py_TYPE(self)), argument, "ns", &simulated(self)->ticks.now)) return nullptr;
+  uint64_t ns = 0;
+  if (!read_ns(state_of(Py_TYPE(self)), argument, "ns", &ns)) return nullptr;
+  simulated(self)->ticks.now = ns;
   Py_RETURN_NONE;
 }
 

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <new>
 
+#include "bind/numbers.h"
+
 namespace latencykit::bind {
 namespace {
 
@@ -61,8 +63,8 @@ void deallocate(PyObject* self) {
 }
 
 PyObject* wait(PyObject* self, PyObject* object) {
-  const long long every_ns = PyLong_AsLongLong(object);
-  if (every_ns == -1 && PyErr_Occurred()) return nullptr;
+  int64_t every_ns = 0;
+  if (!read_int(Py_TYPE(self), object, "every_ns", &every_ns)) return nullptr;
   if (every_ns <= 0) {
     PyErr_Format(state_of(Py_TYPE(self))->invalid_value, "every_ns is %R; give 1 or more", object);
     return nullptr;

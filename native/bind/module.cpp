@@ -51,8 +51,8 @@ int execute(PyObject* module) {
   if (PyArray_ImportNumPyAPI() < 0) return -1;
   if (find_errors(state_of_module(module)) < 0) return -1;
   for (auto add : {add_clock, add_timer, add_histogram, add_duration_watch, add_operation, add_meter, add_allocations,
-                   add_probes, add_order_arena, add_order_book, add_logger, add_indicators, add_panic_detector,
-                   add_shared_ring, add_object_queues, add_record_queue, add_round_trips}) {
+                   add_probes, add_order_arena, add_order_book, add_logger, add_log_recovery, add_indicators,
+                   add_panic_detector, add_object_queues, add_record_queue, add_round_trips, add_shared_ring}) {
     if (add(module) < 0) return -1;
   }
   return 0;
@@ -69,8 +69,8 @@ int each_reference(ModuleState* s, F f) {
   for (PyTypeObject** type :
        {&s->histogram,    &s->duration_watch, &s->operation,  &s->simulated_clock, &s->precision_timer,
         &s->timer_scope,  &s->order_arena,    &s->order,      &s->order_book,      &s->book_snapshot,
-        &s->async_logger, &s->log_site,       &s->ema,        &s->panic_detector,  &s->signal,
-        &s->shared_ring,  &s->spsc_queue,     &s->mpmc_queue, &s->unbounded_queue, &s->record_queue,
+        &s->async_logger, &s->log_site,       &s->ema,        &s->shared_ring,     &s->panic_detector,
+        &s->signal,       &s->spsc_queue,     &s->mpmc_queue, &s->unbounded_queue, &s->record_queue,
         &s->echo}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
   }
@@ -118,6 +118,12 @@ PyModuleDef definition = {
 
 ModuleState* state_of_subtype(PyTypeObject* type) {
   PyObject* module = PyType_GetModuleByDef(type, &definition);
+  // That looks along the method resolution order, from which a metaclass can leave our type out. It cannot leave it
+  // out of the bases that give an object its layout.
+  for (; module == nullptr && type->tp_base != nullptr; type = type->tp_base) {
+    PyErr_Clear();
+    module = PyType_GetModuleByDef(type->tp_base, &definition);
+  }
   return module == nullptr ? nullptr : state_of_module(module);
 }
 

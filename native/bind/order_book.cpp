@@ -5,6 +5,7 @@
 // which a writer of their own process (of another book) can run, until a deadline or until the claim on the memory
 // shows that the writer died. So nobody waits for ever, and nobody waits for the GIL while holding a write open.
 #include <chrono>
+#include <new>
 #include <thread>
 
 #include "bind/book.h"
@@ -170,7 +171,8 @@ void release_memory(PyObject* capsule) {
 PyObject* book_side(PyObject* object, BookSide side) {
   BookObject* self = as_book(object);
   if (refuse_if_closed(self)) return nullptr;
-  auto* memory = new std::shared_ptr<void>(self->memory);
+  auto* memory = new (std::nothrow) std::shared_ptr<void>(self->memory);
+  if (memory == nullptr) return PyErr_NoMemory();
   PyObject* capsule = PyCapsule_New(memory, nullptr, release_memory);
   if (capsule == nullptr) delete memory;
   return array_of_levels(Py_TYPE(object), self->reader->levels(side), self->depth, capsule);
@@ -238,8 +240,6 @@ PyObject* book_clear(PyObject* object, PyObject*) {
 }
 
 // ---- the end
-
-constexpr std::atomic<bool> kMayNotWrite{false};
 
 void close_book(BookObject* self) {
   self->may_write = &kMayNotWrite;

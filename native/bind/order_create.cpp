@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <new>
 
+#include "bind/numbers.h"
 #include "bind/order_arena.h"
 
 namespace latencykit::bind {
@@ -54,48 +55,6 @@ PyObject* make_view(ArenaObject* self, void* memory, OrderSlot* slot) {
 // ---- create
 // -------------------------------------------------------------------------------------------------------
 
-// The value of an exact int of one digit, which needs no call; everything else takes the slow way.
-bool small_int(PyObject* object, std::int64_t* value) {
-  if (!PyLong_CheckExact(object)) return false;
-  auto* number = reinterpret_cast<PyLongObject*>(object);
-#if PY_VERSION_HEX >= 0x030C0000
-  if (!PyUnstable_Long_IsCompact(number)) return false;
-  *value = PyUnstable_Long_CompactValue(number);
-#else
-  const Py_ssize_t size = Py_SIZE(object);  // The number of digits, with the sign of the number.
-  if (size < -1 || size > 1) return false;
-  *value = size * static_cast<std::int64_t>(number->ob_digit[0]);
-#endif
-  return true;
-}
-
-bool read_int(ArenaObject* self, PyObject* object, const char* name, std::int64_t* value) {
-  ModuleState* state = state_of(Py_TYPE(as_object(self)));
-  if (!PyIndex_Check(object)) {
-    PyErr_Format(state->invalid_type, "%s must be an int, not %R", name, object);
-    return false;
-  }
-  PyObject* number = PyNumber_Index(object);
-  if (number == nullptr) return false;
-  int overflow = 0;
-  *value = PyLong_AsLongLongAndOverflow(number, &overflow);
-  Py_DECREF(number);
-  if (overflow != 0) PyErr_Format(state->invalid_value, "%s %R does not fit in 64 bits", name, object);
-  return overflow == 0 && !(*value == -1 && PyErr_Occurred());
-}
-
-bool read_price(ArenaObject* self, PyObject* object, double* value) {
-  ModuleState* state = state_of(Py_TYPE(as_object(self)));
-  *value = PyFloat_AsDouble(object);
-  if (*value != -1.0 || !PyErr_Occurred()) return true;
-  if (PyErr_ExceptionMatches(PyExc_TypeError)) {
-    PyErr_Format(state->invalid_type, "price must be a number, not %R", object);
-  } else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
-    PyErr_SetString(state->invalid_value, "price is an int too large for a float; give a finite price above 0");
-  }
-  return false;
-}
-
 struct Fields {
   std::int64_t symbol_id;
   std::int64_t side;
@@ -105,8 +64,8 @@ struct Fields {
 
 // What nearly every caller passes: no call, and the values stay in registers.
 bool read_plain(PyObject* const* arguments, Fields* fields) {
-  if (!small_int(arguments[0], &fields->symbol_id) || !small_int(arguments[1], &fields->side) ||
-      !small_int(arguments[2], &fields->quantity) || !PyFloat_CheckExact(arguments[3])) {
+  if (!read_small_int(arguments[0], &fields->symbol_id) || !read_small_int(arguments[1], &fields->side) ||
+      !read_small_int(arguments[2], &fields->quantity) || !PyFloat_CheckExact(arguments[3])) {
     return false;
   }
   fields->price = PyFloat_AS_DOUBLE(arguments[3]);
@@ -114,9 +73,11 @@ bool read_plain(PyObject* const* arguments, Fields* fields) {
 }
 
 bool read_any(ArenaObject* self, PyObject* const* arguments, Fields* fields) {
-  return read_int(self, arguments[0], "symbol_id", &fields->symbol_id) &&
-         read_int(self, arguments[1], "side", &fields->side) &&
-         read_int(self, arguments[2], "quantity", &fields->quantity) && read_price(self, arguments[3], &fields->price);
+  PyTypeObject* type = Py_TYPE(as_object(self));
+  return read_int(type, arguments[0], "symbol_id", &fields->symbol_id) &&
+         read_int(type, arguments[1], "side", &fields->side) &&
+         read_int(type, arguments[2], "quantity", &fields->quantity) &&
+         read_double(type, arguments[3], "price", &fields->price);
 }
 
 [[gnu::noinline]] PyObject* refuse_order(ArenaObject* self, OrderFault fault, PyObject* const* arguments) {

@@ -51,6 +51,8 @@ bool row_from_tuple(RecordQueueObject* self, PyObject* tuple, char* row) {
   const int failed = PyArray_SETITEM(as_array(array), row, tuple);
   Py_DECREF(array);
   if (failed == 0) return true;
+  // Ctrl-C, or too little memory, in the code of a field's object is no fault of the record.
+  if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return false;
   PyObject *kind, *why, *trace;
   PyErr_Fetch(&kind, &why, &trace);
   PyErr_NormalizeException(&kind, &why, &trace);
@@ -88,7 +90,12 @@ const char* row_of(RecordQueueObject* self, PyObject* record, std::vector<char>*
                  as_object(self->dtype));
     return nullptr;
   }
-  *made = *self->zeros;
+  try {
+    *made = *self->zeros;
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+    return nullptr;
+  }
   return row_from_tuple(self, record, made->data()) ? made->data() : nullptr;
 }
 
@@ -292,6 +299,8 @@ PyArray_Descr* read_dtype(ModuleState* state, PyObject* argument) {
   const char* wrong = nullptr;
   if (!PyDataType_HASFIELDS(dtype) || PyDataType_ELSIZE(dtype) == 0) {
     wrong = "has no fields; give it some, such as np.dtype([('value', 'f8')])";
+  } else if (dtype->type_num != NPY_VOID) {
+    wrong = "gives fields to a number, whose scalars have none; use a dtype of the fields alone";
   } else if (PyDataType_FLAGCHK(dtype, NPY_ITEM_REFCOUNT)) {
     wrong = "holds Python objects, which are not copied by value; use a queue of objects for them";
   }

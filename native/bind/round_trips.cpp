@@ -9,16 +9,21 @@
 #include <numpy/arrayobject.h>
 
 #include <algorithm>
+#include <atomic>
 #include <system_error>
 #include <utility>
 
 namespace latencykit::bind {
 namespace {
 
+// How often this process is the child of a fork since the module was imported. An echo's thread stays with the parent.
+std::atomic<unsigned> forks{0};
+
 struct EchoObject {
   PyObject ob_base;
   Echo* echo;
   int cpu;
+  unsigned made_after;  // So many forks.
 };
 
 EchoObject* as_echo(PyObject* object) { return reinterpret_cast<EchoObject*>(object); }
@@ -41,6 +46,19 @@ bool read_kind(ModuleState* state, PyObject* argument, ChannelKind* kind) {
   return false;
 }
 
+bool is_inherited(const EchoObject* self) { return self->made_after != forks.load(std::memory_order_relaxed); }
+
+// Ends the other thread. In the child of a fork there is none to be joined, and the memory is left alone.
+void end_echo(EchoObject* self) {
+  Echo* echo = std::exchange(self->echo, nullptr);
+  if (!is_inherited(self)) delete echo;
+}
+
+PyObject* refuse_thread(ModuleState* state) {
+  PyErr_SetString(state->capacity, "the system refused to start a thread; end some others first");
+  return nullptr;
+}
+
 PyObject* refuse_cpu(ModuleState* state, int cpu) {
   return PyErr_Format(state->invalid_value, "CPU %d cannot be pinned to; choose one that this process may use", cpu);
 }
@@ -54,12 +72,12 @@ Echo* start_echo(ModuleState* state, ChannelKind kind, int cpu) {
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   } catch (const std::system_error&) {
-    PyErr_SetString(state->capacity, "the system refused to start a thread; end some others first");
+    refuse_thread(state);
   }
   return nullptr;
 }
 
-// A CPU that the process may use beside the one on which it runs now, or -1.
+// A CPU that the process may use beside the one on which it runs now, or -1. Throws std::system_error without a thread.
 int another_cpu() {
   const int here = ::sched_getcpu();
   int found = -1;
@@ -83,7 +101,11 @@ PyObject* echo_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   }
   int cpu = 0;
   if (cpu_argument == Py_None) {
-    cpu = another_cpu();
+    try {
+      cpu = another_cpu();
+    } catch (const std::system_error&) {
+      return refuse_thread(state_of(type));
+    }
     if (cpu < 0) {
       PyErr_SetString(state_of(type)->unsupported,
                       "there is no second CPU for the echo thread; run on a larger machine");
@@ -103,6 +125,7 @@ PyObject* echo_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   }
   as_echo(object)->echo = echo;
   as_echo(object)->cpu = cpu;
+  as_echo(object)->made_after = forks.load(std::memory_order_relaxed);
   return object;
 }
 
@@ -112,12 +135,17 @@ PyObject* echo_trip(PyObject* object, PyObject*) {
     PyErr_SetString(state_of(Py_TYPE(object))->closed, "the echo is closed; make another");
     return nullptr;
   }
+  if (is_inherited(as_echo(object))) [[unlikely]] {
+    PyErr_SetString(state_of(Py_TYPE(object))->invalid_state,
+                    "the echo was inherited by a fork, and its thread stays with the parent; make another here");
+    return nullptr;
+  }
   as_echo(object)->echo->trip();
   Py_RETURN_NONE;
 }
 
 PyObject* echo_close(PyObject* object, PyObject*) {
-  delete std::exchange(as_echo(object)->echo, nullptr);
+  end_echo(as_echo(object));
   Py_RETURN_NONE;
 }
 
@@ -125,7 +153,7 @@ PyObject* echo_cpu(PyObject* object, void*) { return PyLong_FromLong(as_echo(obj
 
 void echo_dealloc(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);
-  delete as_echo(object)->echo;
+  end_echo(as_echo(object));
   type->tp_free(object);
   Py_DECREF(reinterpret_cast<PyObject*>(type));
 }
@@ -133,16 +161,24 @@ void echo_dealloc(PyObject* object) {
 constexpr npy_intp kMostTrips = 100'000'000;
 constexpr npy_intp kTripsPerLook = 1 << 16;  // Between two looks at pending signals.
 
-// 0 if every trip was timed, 1 if the CPU was refused, -1 if a signal's handler raised.
-int time_trips(Echo* echo, int cpu, std::uint64_t* ticks, npy_intp count) {
+// 0 if every trip was timed, 1 if the CPU was refused, -1 with an error: a signal's handler raised, or no thread.
+int time_trips(ModuleState* state, Echo* echo, int cpu, std::uint64_t* ticks, npy_intp count) {
   const bool tsc = TscClock::instance().source() == ClockSource::tsc;
   for (npy_intp done = 0; done < count; done += kTripsPerLook) {
     const auto now = static_cast<std::size_t>(std::min(kTripsPerLook, count - done));
-    bool pinned = false;
+    bool pinned = false, started = true;
     Py_BEGIN_ALLOW_THREADS;
-    pinned = tsc ? time_round_trips<TscTicks>(*echo, cpu, ticks + done, now)
-                 : time_round_trips<MonotonicTicks>(*echo, cpu, ticks + done, now);
+    try {
+      pinned = tsc ? time_round_trips<TscTicks>(*echo, cpu, ticks + done, now)
+                   : time_round_trips<MonotonicTicks>(*echo, cpu, ticks + done, now);
+    } catch (const std::system_error&) {
+      started = false;
+    }
     Py_END_ALLOW_THREADS;
+    if (!started) {
+      refuse_thread(state);
+      return -1;
+    }
     if (!pinned) return 1;
     if (PyErr_CheckSignals() < 0) return -1;
   }
@@ -178,7 +214,7 @@ PyObject* round_trips(PyObject* module, PyObject* args) {
     return nullptr;
   }
   auto* out = static_cast<std::uint64_t*>(PyArray_DATA(reinterpret_cast<PyArrayObject*>(ticks)));
-  const int failed = time_trips(echo, cpu, out, length);
+  const int failed = time_trips(state, echo, cpu, out, length);
   delete echo;
   if (failed == 0) return ticks;
   Py_DECREF(ticks);
@@ -220,6 +256,11 @@ PyMethodDef functions[] = {
 }  // namespace
 
 int add_round_trips(PyObject* module) {
+  static const int watching = ::pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+  if (watching != 0) {
+    PyErr_NoMemory();
+    return -1;
+  }
   if (add_type(module, &echo_spec, &state_of_module(module)->echo) < 0) return -1;
   return PyModule_AddFunctions(module, functions);
 }

@@ -91,6 +91,7 @@ PyObject* read_records(SharedRingObject* self, PyObject* argument) {
     Py_INCREF(dtype);
     PyObject* array = PyArray_FromAny(argument, self->dtype, 0, 1, NPY_ARRAY_C_CONTIGUOUS, nullptr);
     if (array != nullptr || PyErr_ExceptionMatches(PyExc_MemoryError)) return array;
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return nullptr;  // Ctrl-C in the code of an element.
     PyErr_Clear();
     return PyErr_Format(state->invalid_type, "records %R cannot be read as %R; pass a NumPy array of that dtype",
                         argument, dtype);
@@ -270,7 +271,7 @@ PyObject* new_records(SharedRingObject* self, std::uint64_t count) {
   return PyArray_NewFromDescr(&PyArray_Type, self->dtype, 1, &length, nullptr, nullptr, 0, nullptr);
 }
 
-// Takes what is known to be there. The allocation before it ran nobody's code, so that it is there still.
+// Takes what is known to be there. Between that look and this no code of Python's runs, which could pop or close.
 bool take_records(SharedRingObject* self, PyObject* into, std::uint64_t count) {
   if (count == 0) return true;
   auto* records = static_cast<std::byte*>(PyArray_DATA(as_array(into)));
@@ -296,15 +297,24 @@ PyObject* ring_pop(PyObject* object, PyObject* const* given, Py_ssize_t count, P
   if (!read_most(self, arguments[0], out, &most) || !read_timeout(self, arguments[2], &deadline)) return nullptr;
   std::uint64_t there = 0;
   if (!await_records(self, most, deadline, &there)) return nullptr;
-  PyObject* records = out == nullptr ? new_records(self, there) : first_of(out, there);
+  if (out != nullptr) {  // Taking a part of it may run code: a subclass's, or the collector's.
+    return take_records(self, out, there) ? first_of(out, there) : nullptr;
+  }
+  PyObject* records = new_records(self, there);
   if (records != nullptr && !take_records(self, records, there)) Py_CLEAR(records);
   return records;
 }
 
 // ---- the rest
 
+PyObject* refuse_lent(SharedRingObject* self) {
+  return PyErr_Format(state_of_ring(self)->invalid_state,
+                      "ring %R is in the middle of round trips on another thread; wait until they end", self->name);
+}
+
 PyObject* ring_close(PyObject* object, PyObject*) {
   SharedRingObject* self = as_ring(object);
+  if (self->lent && !self->peer->is_inherited()) return refuse_lent(self);
   if (self->peer != nullptr) self->peer->resign();  // At once, also if another thread waits.
   self->peer.reset();
   Py_RETURN_NONE;
@@ -438,7 +448,10 @@ PyType_Spec ring_spec = {"latencykit._core.SharedRing", sizeof(SharedRingObject)
 RingPeer* usable_peer(SharedRingObject* self) {
   RingPeer* peer = self->peer.get();
   if (peer != nullptr && !peer->is_inherited()) [[likely]] {
-    return peer;
+    if (!self->lent) [[likely]]
+      return peer;
+    refuse_lent(self);
+    return nullptr;
   }
   PyErr_Format(state_of_ring(self)->invalid_state,
                peer == nullptr ? "ring %R is closed; SharedRing.attach(%R) joins it again"

@@ -20,6 +20,7 @@ struct SharedRingObject {
   PyObject* name;
   std::uint64_t capacity;
   std::uint64_t max_producers;
+  bool lent;  // A native thread drives the ring without the GIL: nobody else may, nor close it.
 };
 
 inline SharedRingObject* as_ring(PyObject* self) { return reinterpret_cast<SharedRingObject*>(self); }

@@ -68,6 +68,7 @@ bool run_pinned(ModuleState* state, const TripArguments& trips, F f) {
   bool pinned = false;
   TripsEnd end = TripsEnd::kStopped;
   bool interrupted = false;
+  trips.to->lent = trips.from->lent = true;
   const bool ran = caught(state, trips.to->name, [&] {
     std::future<void> running = std::async(std::launch::async, [&] {
       pinned = pin_this_thread(static_cast<int>(std::clamp<std::int64_t>(trips.cpu, -1, CPU_SETSIZE)));
@@ -86,6 +87,7 @@ bool run_pinned(ModuleState* state, const TripArguments& trips, F f) {
     }
     running.get();
   });
+  trips.to->lent = trips.from->lent = false;
   return ran && !interrupted && say_end(state, trips, pinned, end);
 }
 

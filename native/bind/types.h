@@ -38,9 +38,9 @@ struct ModuleState {
   PyTypeObject* async_logger;
   PyTypeObject* log_site;
   PyTypeObject* ema;
+  PyTypeObject* shared_ring;
   PyTypeObject* panic_detector;
   PyTypeObject* signal;
-  PyTypeObject* shared_ring;
   PyTypeObject* spsc_queue;
   PyTypeObject* mpmc_queue;
   PyTypeObject* unbounded_queue;
@@ -93,11 +93,12 @@ int add_probes(PyObject* module);
 int add_order_arena(PyObject* module);
 int add_order_book(PyObject* module);
 int add_logger(PyObject* module);
+int add_log_recovery(PyObject* module);
 int add_indicators(PyObject* module);
 int add_panic_detector(PyObject* module);
-int add_shared_ring(PyObject* module);
 int add_object_queues(PyObject* module);
 int add_record_queue(PyObject* module);
 int add_round_trips(PyObject* module);
+int add_shared_ring(PyObject* module);
 
 }  // namespace latencykit::bind

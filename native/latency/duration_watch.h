@@ -87,7 +87,7 @@ class DurationWatch {
   bool wait(std::chrono::nanoseconds every) {
     if (forked()) return false;
     std::unique_lock lock(parking_->mutex);
-    while (!parking_->wake.wait_for(lock, every, [this] { return closed(); })) {
+    while (!parking_->wake.wait_for(lock, std::min(every, kLongestSleep), [this] { return closed(); })) {
       if (crossed()) return true;
     }
     return false;
@@ -119,6 +119,8 @@ class DurationWatch {
   };
 
   static constexpr int kMostTries = 1000;
+  // 73 years: more, and the end of the sleep may not fit the clock, which would make it none.
+  static constexpr std::chrono::nanoseconds kLongestSleep{int64_t{1} << 61};
 
   // A whole number is above the limit when it is above its whole part.
   static uint64_t whole_limit(double limit_ns) {

@@ -2,8 +2,6 @@
 // formats them and writes the file. It knows nothing of Python and never waits for a producer.
 //
 // For producers (the thread that logs)
-//   * ring_of_this_thread() finds the ring by two loads from thread-local memory; a thread's first call makes
-//   it.
 //   * A producer pushes into its own ring only, without a lock or a system call, except past the half mark,
 //     where it wakes a sleeping backend. What to do about a full ring is the producer's choice: count the
 //     record as dropped, or wait_for_room().
@@ -11,18 +9,12 @@
 //   whatever
 //     keeps close() out in between (in Python, the GIL).
 //
-// Order
-//   * Records of one thread come out in call order. Across threads they come out by their ticks.
-//   * That is exact if producers take turns from reading the clock to commit(), and a turn changes hands more
-//     slowly than the processor moves a read of the clock about (tens of nanoseconds), as under the GIL: the
-//     backend takes only records older than a moment before it looked at the rings. Without turns, a producer
-//     that is interrupted exactly there for longer than kGraceNs may be overtaken by another thread's record.
+// Order: LogMerge says what is promised.
 //
 // Failure: write errors are counted by LogFile and handed out by take_error(); a record that cannot be
 // formatted becomes a marked line; lack of memory loses that line and counts it, and where no line is at stake
 // the thread tries again. The thread itself ends with close() only.
 //
-// Threads that end: their ring is drained, then kept for the next new thread.
 // Fork: only the forking thread lives on in the child, so there the backend is marked as forked and nothing
 // of it is used or freed again. Exit: what is still in the rings when exit() runs is written, and an error
 // that nobody has asked for by then goes to standard error.
@@ -30,119 +22,62 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <deque>
 #include <limits>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <utility>
-#include <vector>
 
-#include "latency/log_clock.h"
 #include "latency/log_file.h"
-#include "latency/log_format.h"
-#include "latency/log_record.h"
-#include "latency/log_ring.h"
-#include "latency/log_template.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "latency/log_lines.h"
+#include "latency/log_mapping.h"
+#include "latency/log_merge.h"
+#include "latency/log_process.h"
+#include "latency/log_rings.h"
+#include "latency/log_sites.h"
 
 namespace latencykit {
 
-// One place in the program that logs; shared by the producers and the backend, immutable.
-struct LogSiteFormat {
-  std::string level;
-  LogTemplate message;
-};
-
-class LogBackend;
-
-namespace log_threads {
-
-// Told by a thread's end to the backend, which outlives it or not.
-struct Lease {
-  std::atomic<bool> ended{false};
-};
-
-struct Ring {
-  LogRing ring;
-  std::shared_ptr<Lease> lease;
-  std::uint64_t dropped_before = 0;  // ring.dropped() when the present thread took it over.
-};
-
-struct Holding {
-  std::uint64_t owner;  // The backend's number; numbers are never used again.
-  LogRing* ring;
-  std::shared_ptr<Lease> lease;
-};
-
-// Every ring that this thread holds, one per living backend.
-struct Holdings {
-  std::vector<Holding> all;
-  ~Holdings() {
-    for (const Holding& held : all) held.lease->ended.store(true, std::memory_order_release);
-  }
-};
-inline thread_local Holdings holdings;
-
-// What the hot path looks at. Initial-exec: an access is an offset from the thread pointer and not a call, at
-// the price of some static thread-local storage, of which the loader keeps enough for modules loaded late.
-struct Cached {
-  std::uint64_t owner;
-  LogRing* ring;
-};
-inline constexpr std::size_t kCached = 4;
-[[gnu::tls_model("initial-exec")]] inline thread_local constinit Cached cached[kCached] = {};
-
-// All backends of the process, for fork and exit. Never destroyed: exit handlers may come after static ones.
-struct Registry {
-  std::mutex mutex;
-  std::vector<LogBackend*> backends;
-};
-inline Registry& registry() {
-  static Registry* const made = new Registry;
-  return *made;
-}
-
-}  // namespace log_threads
-
-inline void cpu_relax() {
-#if defined(__x86_64__)
-  _mm_pause();
-#endif
-}
-
-class LogBackend {
+class LogBackend final : private LogProcessMember {
  public:
   // What one record of a few numbers and short texts takes, to turn a capacity into bytes.
   static constexpr std::size_t kTypicalRecordBytes = 64;
 
   struct Options {
-    std::string path;  // Only to name it in a message.
+    std::string path;  // To name it in a message, to rotate and to reopen it.
     std::size_t ring_bytes;
     std::chrono::nanoseconds flush_interval;
+    LogFormat format = LogFormat::kText;
+    LogRotation rotation = {};
+    LogRingKind ring_kind = LogRingKind::kBounded;
+    bool crash_proof = false;  // The rings lie in a file beside the log until close().
   };
-
-  // How far back a record may have been stamped when the backend looks: the reordering of the clock's reads.
-  static constexpr std::int64_t kGraceNs = 1'000;
 
   // Takes over the file descriptor and starts the thread. Throws std::system_error or std::bad_alloc.
   LogBackend(int fd, Options options)
-      : options_(std::move(options)), number_(next_number()), process_(::getpid()), file_(fd) {
-    spare_.reserve(kSpareRings);
+      : options_(std::move(options)),
+        process_(::getpid()),
+        // First: it owns the descriptor, whatever else fails.
+        file_(fd, options_.path, options_.rotation),
+        mapping_(make_mapping(options_)),
+        rings_(options_.ring_bytes, &LogBackend::on_half_full, this, options_.ring_kind, mapping_.get()) {
+    if (mapping_ != nullptr) {
+      file_.keep(mapping_.get());
+      // Until the thread has taken a second pair of readings, a line through the process's own calibration.
+      WallClockState clock = lines_.clock().state();
+      clock.ns_per_tick = 1e9 / static_cast<double>(log_ticks_in_a_second());
+      mapping_->publish_clock(clock);
+      mapping_->keep(&lines_.clock());
+    }
     enlist();
     try {
       start_thread();
@@ -164,22 +99,20 @@ class LogBackend {
   bool is_forked() const { return state_.load(std::memory_order_relaxed) == State::kForked; }
   int process() const { return process_; }
   const std::string& path() const { return options_.path; }
-  std::size_t longest_record() const { return LogRing::rounded(options_.ring_bytes) / 2; }
+  std::size_t longest_record() const { return rings_.longest_record(); }
 
   // Registers a place that logs. Its number goes into every record.
+  // Throws std::bad_alloc, and std::system_error if the file of the rings has no room.
   std::uint32_t add_site(LogSiteFormat format) {
-    const std::lock_guard lock(mutex_);
-    sites_.push_back(std::move(format));
-    return static_cast<std::uint32_t>(sites_.size() - 1);
+    if (mapping_ == nullptr) return sites_.add(std::move(format));
+    const std::string level = format.level, source = json::source_of(format.message);
+    const std::uint32_t number = sites_.add(std::move(format));
+    mapping_->add_site(number, level, source);
+    return number;
   }
 
   // The calling thread's own ring. Throws std::bad_alloc.
-  LogRing& ring_of_this_thread() {
-    const log_threads::Cached& cached = log_threads::cached[number_ % log_threads::kCached];
-    if (cached.owner == number_) [[likely]]
-      return *cached.ring;
-    return find_ring();
-  }
+  LogRing& ring_of_this_thread() { return rings_.of_this_thread(); }
 
   // Producer: waits up to `timeout` until its ring has room; the caller looks again itself.
   void wait_for_room(const LogRing& ring, std::size_t bytes, std::chrono::nanoseconds timeout) {
@@ -191,12 +124,16 @@ class LogBackend {
     --waiting_for_room_;
   }
 
-  // Asks for everything pushed so far to be written, and with `to_device` to be on the device. Returns a
-  // ticket for wait().
-  std::uint64_t request(bool to_device) {
+  // What is asked for besides everything pushed so far being written: that it be on the device, or that the
+  // path be opened again after it.
+  enum class After { kNothing, kSync, kReopen };
+
+  // Asks for everything pushed so far to be written. Returns a ticket for wait().
+  std::uint64_t request(After after) {
     const std::lock_guard lock(mutex_);
     ++requested_;
-    if (to_device) sync_requested_ = requested_;
+    if (after == After::kSync) sync_requested_ = requested_;
+    if (after == After::kReopen) reopen_requested_ = requested_;
     wake_up_.notify_one();
     return requested_;
   }
@@ -226,104 +163,36 @@ class LogBackend {
     room_made_.notify_all();
     thread_.join();
     file_.close();
-    const std::lock_guard lock(mutex_);
-    for (const auto& ring : rings_) past_dropped_ += ring->ring.dropped() - ring->dropped_before;
     rings_.clear();
-    spare_.clear();
+    if (mapping_ != nullptr) mapping_->discard();
   }
 
   LogFileError take_error() { return file_.take_error(); }
   std::uint64_t written() const { return file_.written(); }
   std::uint64_t lost() const { return file_.lost(); }
-  std::uint64_t dropped() {
-    const std::lock_guard lock(mutex_);
-    return count_dropped();
-  }
+  std::uint64_t dropped() { return rings_.dropped(); }
+  std::uint64_t late() const { return merge_.late(); }
 
  private:
   enum class State : int { kOpen, kClosed, kForked };
-  using Ring = log_threads::Ring;
-  static constexpr std::size_t kSpareRings = 4;
   static constexpr auto kMemoryPause = std::chrono::milliseconds(1);
-  static constexpr std::uint64_t kEverything = std::numeric_limits<std::uint64_t>::max();
 
-  static std::uint64_t next_number() {
-    static std::atomic<std::uint64_t> last{0};
-    choose_log_clock();  // Before any record, and before clock_ is made.
-    return ++last;
+  static std::unique_ptr<LogMapping> make_mapping(const Options& options) {
+    if (!options.crash_proof) return nullptr;
+    return std::make_unique<LogMapping>(rings_file::path_beside(options.path), options.ring_kind,
+                                        static_cast<std::uint32_t>(options.format));
   }
 
-  // --- fork and exit ---------------------------------------------------------------------------------------
-
-  void enlist() {
-    static const bool handled = [] {
-      ::pthread_atfork([] { log_threads::registry().mutex.lock(); }, [] { log_threads::registry().mutex.unlock(); },
-                       after_fork_in_child);
-      std::atexit(at_exit);
-      return true;
-    }();
-    static_cast<void>(handled);
-    const std::lock_guard lock(log_threads::registry().mutex);
-    log_threads::registry().backends.push_back(this);
+  void on_fork() override {
+    state_.store(State::kForked, std::memory_order_relaxed);
+    if (mapping_ != nullptr) mapping_->leave_to_parent();
   }
 
-  void delist() {
-    const std::lock_guard lock(log_threads::registry().mutex);
-    std::erase(log_threads::registry().backends, this);
-  }
-
-  static void after_fork_in_child() {
-    for (LogBackend* backend : log_threads::registry().backends) {
-      backend->state_.store(State::kForked, std::memory_order_relaxed);
-    }
-    log_threads::registry().backends.clear();
-    log_threads::registry().mutex.unlock();
-  }
-
-  static void at_exit() {
-    const std::lock_guard lock(log_threads::registry().mutex);
-    for (LogBackend* backend : log_threads::registry().backends) {
-      backend->close();
-      const LogFileError error = backend->take_error();
-      if (error.number == 0) continue;
-      std::fprintf(stderr, "latencykit: log file %s: %s; %llu lines were lost\n", backend->path().c_str(),
-                   std::strerror(error.number), static_cast<unsigned long long>(error.lost_lines));
-    }
-  }
-
-  // --- rings -----------------------------------------------------------------------------------------------
-
-  LogRing& find_ring() {
-    LogRing* ring = nullptr;
-    for (const log_threads::Holding& held : log_threads::holdings.all) {
-      if (held.owner == number_) ring = held.ring;
-    }
-    if (ring == nullptr) ring = &take_ring();
-    log_threads::cached[number_ % log_threads::kCached] = {number_, ring};
-    return *ring;
-  }
-
-  LogRing& take_ring() {
-    auto& all = log_threads::holdings.all;
-    // A lease that only this thread still has belongs to a backend that is closed.
-    std::erase_if(all, [](const log_threads::Holding& held) { return held.lease.use_count() == 1; });
-    all.reserve(all.size() + 1);
-    auto lease = std::make_shared<log_threads::Lease>();
-    const std::lock_guard lock(mutex_);
-    rings_.reserve(rings_.size() + 1);
-    if (spare_.empty()) {
-      spare_.push_back(std::unique_ptr<Ring>(
-          new Ring{.ring = LogRing(options_.ring_bytes, &LogBackend::on_half_full, this), .lease = {}}));
-    }
-    std::unique_ptr<Ring> ring = std::move(spare_.back());
-    spare_.pop_back();
-    ring->lease = lease;
-    ring->dropped_before = ring->ring.dropped();
-    LogRing& taken = ring->ring;
-    rings_.push_back(std::move(ring));
-    rings_changed_ = true;
-    all.push_back({number_, &taken, std::move(lease)});
-    return taken;
+  void on_exit() override {
+    close();
+    const LogFileError error = take_error();
+    if (error.number == 0) return;
+    std::fprintf(stderr, "latencykit: log file %s: %s\n", path().c_str(), error.text().c_str());
   }
 
   static void on_half_full(void* self) { static_cast<LogBackend*>(self)->wake(); }
@@ -337,15 +206,6 @@ class LogBackend {
     }
     wake_up_.notify_one();
   }
-
-  // With the mutex held.
-  std::uint64_t count_dropped() const {
-    std::uint64_t count = past_dropped_;
-    for (const auto& ring : rings_) count += ring->ring.dropped() - ring->dropped_before;
-    return count;
-  }
-
-  // --- the thread ------------------------------------------------------------------------------------------
 
   void start_thread() {
     // Signals are for the program's own threads; a new thread inherits the mask of its maker.
@@ -366,6 +226,7 @@ class LogBackend {
     std::uint64_t ticket;
     bool everything;
     bool sync;
+    bool reopen;
     bool stop;
   };
 
@@ -387,15 +248,28 @@ class LogBackend {
   }
 
   void serve(const Work& work) {
+    const auto on_room = [this] { make_room_known(); };
     if (work.everything) {
-      take_everything(work.stop);
+      merge_.take_everything(work.stop, on_room);
     } else {
-      take_once(horizon());
+      merge_.take(on_room);
     }
-    announce();
+    announce(work.stop);
     file_.write_out();
+    if (mapping_ != nullptr) mapping_->publish_clock(lines_.clock().state());
+    if (file_.rotation_failure() != 0) {
+      announce(work.stop);
+      file_.write_out();
+    }
     if (work.sync) file_.sync();
+    if (work.reopen) file_.reopen();
     finish(work);
+  }
+
+  void announce(bool all) {
+    const std::uint64_t dropped = rings_.dropped();
+    lines_.announce(merge_.as_of(), dropped, all);
+    if (mapping_ != nullptr) mapping_->announced(dropped);
   }
 
   Work sleep() {
@@ -404,7 +278,11 @@ class LogBackend {
     wake_up_.wait_for(lock, options_.flush_interval, [&] { return wake_ || stop_ || requested_ > completed_; });
     asleep_.store(false, std::memory_order_relaxed);
     wake_ = false;
-    return {requested_, stop_ || requested_ > completed_, stop_ || sync_requested_ > completed_, stop_};
+    return {.ticket = requested_,
+            .everything = stop_ || requested_ > completed_,
+            .sync = stop_ || sync_requested_ > completed_,
+            .reopen = reopen_requested_ > completed_,
+            .stop = stop_};
   }
 
   void finish(const Work& work) {
@@ -416,163 +294,12 @@ class LogBackend {
     room_made_.notify_all();
   }
 
-  // The ticks up to which every record is visible to whoever looks at the rings after this call.
-  std::uint64_t horizon() {
-    clock_.sample();
-    const std::uint64_t now = log_ticks_before_loads();  // The rings must be looked at after the clock.
-    return now - clock_.ticks_in(kGraceNs);
-  }
-
-  // Copies the list of rings when it has changed, and looks how far each has come.
-  void look_at_rings() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (rings_changed_) {
-        seen_rings_.clear();
-        for (const auto& ring : rings_) seen_rings_.push_back(ring.get());
-        rings_changed_ = false;
-      }
-    }
-    ended_.clear();
-    for (Ring* ring : seen_rings_) {
-      // The end is read before the head: then the head is the last.
-      if (ring->lease->ended.load(std::memory_order_acquire)) ended_.push_back(ring);
-      ring->ring.refresh();
-    }
-  }
-
-  void take_everything(bool stopping) {
-    look_at_rings();
-    targets_.clear();
-    for (const Ring* ring : seen_rings_) targets_.emplace_back(&ring->ring, ring->ring.published());
-    while (true) {
-      take_once(stopping ? kEverything : horizon());
-      bool done = true;
-      for (const auto& [ring, target] : targets_) done = done && ring->position() >= target;
-      if (done) return;
-      cpu_relax();  // The youngest records become old enough within kGraceNs.
-    }
-  }
-
-  // Takes every visible record that is not younger than `until`, in order of time.
-  void take_once(std::uint64_t until) {
-    if (until == kEverything) clock_.sample();
-    as_of_ = until == kEverything ? log_ticks() : until;
-    look_at_rings();
-    while (true) {
-      Ring* oldest = nullptr;
-      std::uint64_t oldest_ticks = kEverything, next_ticks = kEverything;
-      for (Ring* ring : seen_rings_) {
-        const char* record = ring->ring.front();
-        if (record == nullptr) continue;
-        const std::uint64_t ticks = header_of(record).ticks;
-        if (oldest == nullptr || ticks < oldest_ticks) {
-          next_ticks = oldest == nullptr ? kEverything : oldest_ticks;
-          oldest_ticks = ticks;
-          oldest = ring;
-        } else if (ticks < next_ticks) {
-          next_ticks = ticks;
-        }
-      }
-      if (oldest == nullptr || oldest_ticks > until) break;
-      take_run(oldest->ring, std::min(until, next_ticks));
-    }
-    recycle_ended();
-  }
-
-  // Takes records of one ring for as long as no other ring's is older.
-  void take_run(LogRing& ring, std::uint64_t until) {
-    for (const char* record = ring.front(); record != nullptr; record = ring.front()) {
-      const LogRecordHeader header = header_of(record);
-      if (header.ticks > until) return;
-      write_line(header, record);
-      ring.pop();
-      if (file_.batch_is_full()) {
-        file_.write_out();
-        make_room_known();
-      }
-    }
-  }
-
-  void write_line(const LogRecordHeader& header, const char* record) {
-    try {
-      const LogSiteFormat& site = site_at(header.site);
-      begin_line(header.ticks, site.level);
-      append_message(file_.text(), site.message, LogRecordReader(record, site.message.pieces.size()));
-      file_.end_line();
-    } catch (const std::bad_alloc&) {
-      file_.drop_line(ENOMEM);
-    }
-  }
-
-  void begin_line(std::uint64_t ticks, std::string_view level) {
-    timestamp_.append(file_.text(), clock_.unix_ns(ticks));
-    file_.text().append(' ');
-    file_.text().append(level);
-    file_.text().append(' ');
-  }
-
-  const LogSiteFormat& site_at(std::uint32_t number) {
-    if (number >= seen_sites_.size()) {
-      const std::lock_guard lock(mutex_);
-      while (seen_sites_.size() < sites_.size()) seen_sites_.push_back(&sites_[seen_sites_.size()]);
-    }
-    return *seen_sites_[number];
-  }
-
-  // Says in the log what is missing from it.
-  void announce() {
-    std::uint64_t dropped;
-    {
-      const std::lock_guard lock(mutex_);
-      dropped = count_dropped();
-    }
-    if (dropped != announced_dropped_) {
-      notice("dropped because the ring was full", dropped - announced_dropped_);
-      announced_dropped_ = dropped;
-    }
-    // Only beside other lines: a full device is not asked again every interval.
-    if (file_.unannounced() != 0 && !file_.empty()) {
-      notice("lost because the file could not be written", file_.unannounced());
-      file_.announcing();
-    }
-  }
-
-  void notice(std::string_view what, std::uint64_t count) {
-    char digits[24];
-    char* const end = std::to_chars(digits, digits + sizeof digits, count).ptr;
-    begin_line(as_of_, "WARNING");  // Not now: records stamped since then come after this line.
-    file_.text().append("latencykit: ");
-    file_.text().append(std::string_view(digits, static_cast<std::size_t>(end - digits)));
-    file_.text().append(count == 1 ? " record " : " records ");
-    file_.text().append(what);
-    file_.end_notice();
-  }
-
   void make_room_known() {
     const std::lock_guard lock(mutex_);
     if (waiting_for_room_ > 0) room_made_.notify_all();
   }
 
-  // Rings whose thread had ended before they were looked at, and that are empty now.
-  void recycle_ended() {
-    if (ended_.empty()) return;
-    const std::lock_guard lock(mutex_);
-    for (Ring* ended : ended_) {
-      if (ended->ring.front() != nullptr) continue;
-      const auto at = std::find_if(rings_.begin(), rings_.end(), [&](const auto& ring) { return ring.get() == ended; });
-      past_dropped_ += ended->ring.dropped() - ended->dropped_before;
-      if (spare_.size() < kSpareRings) spare_.push_back(std::move(*at));
-      rings_.erase(at);
-      rings_changed_ = true;
-      std::erase(seen_rings_, ended);
-      std::erase_if(targets_, [&](const auto& target) { return target.first == &ended->ring; });
-    }
-    ended_.clear();
-  }
-
   const Options options_;
-  const std::uint64_t number_;
   const int process_;
   std::atomic<State> state_{State::kOpen};
   std::atomic<bool> asleep_{false};
@@ -580,22 +307,16 @@ class LogBackend {
   // Shared by all threads under mutex_.
   std::mutex mutex_;
   std::condition_variable wake_up_, room_made_, done_;
-  std::deque<LogSiteFormat> sites_;  // A deque: what is in it stays where it is.
-  std::vector<std::unique_ptr<Ring>> rings_, spare_;
-  std::uint64_t past_dropped_ = 0;
-  std::uint64_t requested_ = 0, sync_requested_ = 0, completed_ = 0;
+  std::uint64_t requested_ = 0, sync_requested_ = 0, reopen_requested_ = 0, completed_ = 0;
   int waiting_for_room_ = 0;
-  bool rings_changed_ = false, wake_ = false, stop_ = false;
+  bool wake_ = false, stop_ = false;
 
-  // The backend thread's own.
   LogFile file_;
-  WallClock clock_;
-  TimestampFormat timestamp_;
-  std::vector<Ring*> seen_rings_, ended_;
-  std::vector<std::pair<const LogRing*, std::uint64_t>> targets_;
-  std::vector<const LogSiteFormat*> seen_sites_;
-  std::uint64_t announced_dropped_ = 0;
-  std::uint64_t as_of_ = 0;  // Everything stamped up to here has been taken.
+  std::unique_ptr<LogMapping> mapping_;  // Of a crash-proof logger.
+  LogRings rings_;
+  LogSites sites_;
+  LogLines lines_{file_, sites_, options_.format};  // The backend thread's own,
+  LogMerge merge_{rings_, lines_, file_};           // and this too.
 
   std::mutex close_mutex_;
   std::thread thread_;

@@ -45,10 +45,35 @@ inline std::uint64_t log_ticks_before_loads() {
   return log_ticks_are_tsc.load(std::memory_order_relaxed) ? TscTicks::begin() : MonotonicTicks::begin();
 }
 
+// A pair of readings, and what else turns ticks into times; for whoever has to do it in another process.
+struct WallClockState {
+  std::uint64_t ticks;
+  std::int64_t mono_ns;
+  std::int64_t offset_ns;  // From CLOCK_MONOTONIC to the wall clock.
+  std::int64_t last_mono_ns;
+  double ns_per_tick;  // 0 if only one pair was ever taken.
+};
+
+// Ticks of a second. The first call may calibrate the process's clock, which takes 10 ms.
+inline std::uint64_t log_ticks_in_a_second() {
+  if (!log_ticks_are_tsc.load(std::memory_order_relaxed)) return 1'000'000'000;
+  return static_cast<std::uint64_t>(1e9 / TscClock::instance().ns_per_tick());
+}
+
 class WallClock {
  public:
   // After choose_log_clock().
   WallClock() : base_(take_pair()), middle_(base_), latest_(base_), offset_(take_offset()) {}
+
+  // A clock that stands where another stood; sample() is not to be called.
+  explicit WallClock(const WallClockState& state)
+      : base_{state.ticks, state.mono_ns},
+        middle_(base_),
+        latest_(base_),
+        offset_(state.offset_ns),
+        ns_per_tick_(state.ns_per_tick),
+        last_mono_ns_(state.last_mono_ns) {}
+  WallClockState state() const { return {latest_.ticks, latest_.mono_ns, offset_, last_mono_ns_, ns_per_tick_}; }
 
   // Takes a new pair; to be called before a batch is converted.
   void sample() {

@@ -16,9 +16,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <string_view>
 
+#include "latency/fast_decimal.h"
 #include "latency/log_record.h"
 #include "latency/log_template.h"
 #include "latency/text_buffer.h"
@@ -48,6 +48,9 @@ inline void append_grouped(TextBuffer& out, std::string_view digits, std::size_t
     out.append(i < zeros ? '0' : digits[i - zeros]);
   }
 }
+
+// Whether a number is written as its digits and a minus where there is one, and nothing else.
+inline bool is_bare(const FormatSpec& spec) { return spec.width == 0 && spec.group == 0 && spec.sign == '-'; }
 
 // Puts a number with sign, grouping and padding; `base_group` is how many digits '_' parts in this base.
 inline void append_number(TextBuffer& out, const FormatSpec& spec, const NumberText& number, int base_group) {
@@ -137,6 +140,9 @@ inline char* put_digits(char* out, std::string_view digits, int point, bool expo
 // A finite, non-negative double without a type: the shortest repr, or `precision` significant digits.
 inline char* put_untyped(char* out, double value, int precision) {
   static constexpr auto scientific = std::chars_format::scientific;
+  if (precision < 0) {
+    if (char* const end = fast_decimal::put_shortest(out, value)) return end;
+  }
   char made[FormatSpec::kGreatestPrecision + 32];
   char* const last = made + sizeof made;
   const int significant = std::max(precision, 1);
@@ -163,7 +169,11 @@ inline char* put_magnitude(char* out, char* last, const FormatSpec& spec, double
   const auto format = spec.type == 'e' || spec.type == 'E'   ? std::chars_format::scientific
                       : spec.type == 'g' || spec.type == 'G' ? std::chars_format::general
                                                              : std::chars_format::fixed;
-  return std::to_chars(out, last, value, format, spec.precision < 0 ? 6 : spec.precision).ptr;
+  const int precision = spec.precision < 0 ? 6 : spec.precision;
+  if (format == std::chars_format::fixed) {
+    if (char* const end = fast_decimal::put_fixed(out, value, precision)) return end;
+  }
+  return std::to_chars(out, last, value, format, precision).ptr;
 }
 
 constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
@@ -176,9 +186,15 @@ inline bool append_double(TextBuffer& out, const FormatSpec& spec, double value)
   char* end = put_magnitude(text, text + sizeof text, spec, std::isnan(scaled) ? scaled : std::fabs(scaled));
   if (spec.type == 'E' || spec.type == 'F' || spec.type == 'G') std::transform(text, end, text, upper);
   if (spec.type == '%') *end++ = '%';
+  const bool negative = std::signbit(value) && !std::isnan(value);
+  if (is_bare(spec)) {
+    if (negative) out.append('-');
+    out.append({text, static_cast<std::size_t>(end - text)});
+    return true;
+  }
   char* const whole = std::find_if_not(text, end, is_digit);
   const auto view = [](char* from, char* to) { return std::string_view(from, static_cast<std::size_t>(to - from)); };
-  append_number(out, spec, {std::signbit(value) && !std::isnan(value), {}, view(text, whole), view(whole, end)}, 3);
+  append_number(out, spec, {negative, {}, view(text, whole), view(whole, end)}, 3);
   return true;
 }
 
@@ -190,6 +206,11 @@ inline bool append_integer(TextBuffer& out, const FormatSpec& spec, std::int64_t
   const bool decimal = spec.type == 0 || spec.type == 'd';
   if (base == bases.npos && !decimal) return append_double(out, spec, static_cast<double>(value));
   if (spec.precision >= 0) return false;
+  if (decimal && is_bare(spec)) {
+    char* const room = out.room(24);
+    out.added(static_cast<std::size_t>(std::to_chars(room, room + 24, value).ptr - room));
+    return true;
+  }
   static constexpr int radix[] = {2, 8, 16, 16};
   const auto magnitude = value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
   char text[64];
@@ -295,59 +316,5 @@ inline void append_message(TextBuffer& out, const LogTemplate& message, LogRecor
   }
   out.append(message.tail);
 }
-
-// Formats times as 2026-01-02T03:04:05.123456789Z (UTC); the date and time to the second are made once a second.
-class TimestampFormat {
- public:
-  void append(TextBuffer& out, std::int64_t unix_ns) {
-    std::int64_t second = unix_ns / 1'000'000'000;
-    std::int64_t nanos = unix_ns % 1'000'000'000;
-    if (nanos < 0) {
-      nanos += 1'000'000'000;
-      --second;
-    }
-    if (second != second_) {
-      second_ = second;
-      make_prefix();
-    }
-    char* at = formatting::put(out.room(kSize), {prefix_, kPrefix});
-    put_digits(at, nanos, 9);
-    at[9] = 'Z';
-    out.added(kSize);
-  }
-
- private:
-  static constexpr std::size_t kPrefix = 20;
-  static constexpr std::size_t kSize = kPrefix + 10;
-
-  static void put_digits(char* out, std::int64_t value, int count) {
-    for (int i = count - 1; i >= 0; --i, value /= 10) out[i] = static_cast<char>('0' + value % 10);
-  }
-
-  // Proleptic Gregorian calendar, counted in days from 1 March 0000 so that the leap day is a year's last
-  // (H. Hinnant, "chrono-compatible low-level date algorithms").
-  void make_prefix() {
-    const std::int64_t days = (second_ >= 0 ? second_ : second_ - 86'399) / 86'400;
-    const std::int64_t of_day = second_ - days * 86'400;
-    const std::int64_t shifted = days + 719'468;
-    const std::int64_t era = (shifted >= 0 ? shifted : shifted - 146'096) / 146'097;
-    const std::int64_t day_of_era = shifted - era * 146'097;
-    const std::int64_t year_of_era =
-        (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
-    const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const std::int64_t month_from_march = (5 * day_of_year + 2) / 153;
-    const std::int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
-    std::memcpy(prefix_, "0000-00-00T00:00:00.", kPrefix);
-    put_digits(prefix_, year_of_era + era * 400 + (month <= 2), 4);
-    put_digits(prefix_ + 5, month, 2);
-    put_digits(prefix_ + 8, day_of_year - (153 * month_from_march + 2) / 5 + 1, 2);
-    put_digits(prefix_ + 11, of_day / 3600, 2);
-    put_digits(prefix_ + 14, of_day / 60 % 60, 2);
-    put_digits(prefix_ + 17, of_day % 60, 2);
-  }
-
-  std::int64_t second_ = std::numeric_limits<std::int64_t>::min();
-  char prefix_[kPrefix];
-};
 
 }  // namespace latencykit

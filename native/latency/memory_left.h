@@ -29,9 +29,14 @@ inline constexpr std::size_t kUnknownMemory = std::numeric_limits<std::size_t>::
 
 namespace memory_left_detail {
 
+// Empty if it cannot be read, which a stream's buffer, unlike the stream, throws about.
 inline std::string content_of(const std::string& path) {
   std::ifstream file(path);
-  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  try {
+    return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  } catch (const std::ios_base::failure&) {
+    return {};
+  }
 }
 
 // The number after `key` and blanks; a key is a whole word at the start of a line or after a blank.
@@ -128,10 +133,15 @@ inline std::size_t memory_left(int numa_node = -1, const std::string& root = "/"
   }
 }
 
-// How many free huge pages of 2 MiB the administrator has set aside; nullopt if this kernel has no such pages.
-inline std::optional<std::size_t> huge_pages_left(const std::string& root = "/") {
-  return memory_left_detail::number_after(
-      memory_left_detail::content_of(root + "sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"), "");
+// How many free huge pages of 2 MiB the administrator has set aside; nullopt if this kernel has no such pages,
+// or no memory to ask it with.
+inline std::optional<std::size_t> huge_pages_left(const std::string& root = "/") noexcept {
+  try {
+    return memory_left_detail::number_after(
+        memory_left_detail::content_of(root + "sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"), "");
+  } catch (const std::bad_alloc&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace latencykit

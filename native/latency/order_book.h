@@ -110,6 +110,11 @@ inline BookHeader* format(void* memory, std::size_t depth, std::string_view symb
   return header;
 }
 
+// Up to the zero that check() saw, or the room's end if somebody overwrote that meanwhile.
+inline std::string_view symbol_of(const BookHeader* header) noexcept {
+  return {header->symbol, strnlen(header->symbol, kLongestSymbol)};
+}
+
 // What is wrong with a block that somebody else made.
 enum class Fault : std::uint8_t { kNone, kForeign, kOtherLayout, kDamaged };
 
@@ -171,11 +176,11 @@ class BookReader {
  public:
   explicit BookReader(BookHeader* header)
       : header_(header),
-        levels_{shared_levels(header, BookSide::kBid), shared_levels(header, BookSide::kAsk)},
-        depth_(header->depth) {}
+        depth_(header->depth),
+        levels_{shared_levels(header, BookSide::kBid, depth_), shared_levels(header, BookSide::kAsk, depth_)} {}
 
   std::size_t depth() const noexcept { return depth_; }
-  std::string_view symbol() const noexcept { return header_->symbol; }
+  std::string_view symbol() const noexcept { return book_block::symbol_of(header_); }
   std::uint64_t updates() const noexcept { return header_->updates.load(std::memory_order_relaxed); }
   std::int64_t writer_pid() const noexcept { return header_->writer_pid.load(std::memory_order_relaxed); }
   // The live rows of a side.
@@ -216,13 +221,13 @@ class BookReader {
   }
 
  protected:
-  static SharedLevel* shared_levels(BookHeader* header, BookSide side) {
-    return reinterpret_cast<SharedLevel*>(book_block::levels_of(header, side, header->depth));
+  static SharedLevel* shared_levels(BookHeader* header, BookSide side, std::size_t depth) {
+    return reinterpret_cast<SharedLevel*>(book_block::levels_of(header, side, depth));
   }
 
   BookHeader* header_;
-  SharedLevel* levels_[2];
   std::size_t depth_;
+  SharedLevel* levels_[2];
 };
 
 class BookWriter : public BookReader {

@@ -62,7 +62,7 @@ inline void refuse_if_unusable(book_block::Fault fault) {
 // Maps what is there and checks it. Nothing is mapped beyond the size that the file has.
 inline void map_checked(SharedMemory& memory) {
   const std::size_t bytes = memory.size();
-  if (bytes < sizeof(BookHeader)) refuse_if_unusable(book_block::Fault::kForeign);
+  if (!memory.is_memory() || bytes < sizeof(BookHeader)) refuse_if_unusable(book_block::Fault::kForeign);
   memory.map(bytes);
   refuse_if_unusable(book_block::check(memory.data(), bytes));
 }
@@ -79,13 +79,15 @@ inline void format_new(SharedMemory& memory, std::string_view symbol, std::size_
 }
 
 inline std::string described(const BookHeader* header) {
-  return "holds the book of '" + std::string(header->symbol) + "' with depth " + std::to_string(header->depth);
+  return "holds the book of '" + std::string(book_block::symbol_of(header)) + "' with depth " +
+         std::to_string(header->depth);
 }
 
 inline std::shared_ptr<SharedMemory> create(const std::string& name, std::string_view symbol, std::size_t depth) {
   constexpr int kTries = 100;  // The name may be removed between opening and claiming; not for ever.
   for (int i = 0; i < kTries; ++i) {
     auto memory = std::make_shared<SharedMemory>(name, SharedMemory::Open::kCreateIfMissing);
+    if (!memory->is_memory()) refuse_if_unusable(book_block::Fault::kForeign);
     const SharedMemory::Claim claim = memory->try_claim();
     if (claim == SharedMemory::Claim::kTaken) throw SharedBookError(Reason::kHasWriter, "has a writer already");
     if (claim == SharedMemory::Claim::kNameGone || !memory->has_name()) continue;
@@ -95,7 +97,7 @@ inline std::shared_ptr<SharedMemory> create(const std::string& name, std::string
     }
     map_checked(*memory);
     const BookHeader* header = header_of(*memory);
-    if (header->depth != depth || header->symbol != symbol) {
+    if (header->depth != depth || book_block::symbol_of(header) != symbol) {
       throw SharedBookError(Reason::kOtherBook, described(header));
     }
     return memory;
@@ -113,7 +115,8 @@ inline std::shared_ptr<SharedMemory> attach(const std::string& name) {
       return memory;
     } catch (const SharedBookError& error) {
       // Its writer may be between making the name and making the book.
-      const bool is_being_made = error.reason() == Reason::kForeign && (memory->size() == 0 || memory->is_claimed());
+      const bool is_being_made =
+          error.reason() == Reason::kForeign && memory->is_memory() && (memory->size() == 0 || memory->is_claimed());
       if (!is_being_made || std::chrono::steady_clock::now() > deadline) throw;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

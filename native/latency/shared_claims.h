@@ -36,6 +36,7 @@ class SharedClaims {
   explicit SharedClaims(const SharedMemory& memory) {
     std::string path = memory.name();
     path.insert(path.begin(), '/');
+    const std::lock_guard guard(all().mutex);  // From here on: a fork in between would leave the child the open file.
     int own;
     do {
       own = shm_open(path.c_str(), O_RDWR, 0);
@@ -45,7 +46,6 @@ class SharedClaims {
       close(own);
       own = -1;
     }
-    const std::lock_guard guard(all().mutex);
     descriptor_.store(own, std::memory_order_relaxed);
     all().add(this);
   }

@@ -50,7 +50,7 @@ class SharedMemory {
   }
 
   SharedMemory(const std::string& name, Open how) : name_("/" + name), writable_(how != Open::kReadOnly) {
-    const int flags = (writable_ ? O_RDWR : O_RDONLY) | (how == Open::kCreateIfMissing ? O_CREAT : 0);
+    const int flags = (writable_ ? O_RDWR : O_RDONLY) | (how == Open::kCreateIfMissing ? O_CREAT : 0) | kOpenAnything;
     descriptor_ = retried([&] { return shm_open(name_.c_str(), flags, 0600); });
     if (descriptor_ < 0) fail("shm_open");
   }
@@ -68,11 +68,17 @@ class SharedMemory {
   void* data() const noexcept { return data_; }
   int descriptor() const noexcept { return descriptor_; }
 
+  // Whether the name led to memory at all: anybody can put a pipe or a folder where the names are.
+  bool is_memory() const { return S_ISREG(status().st_mode); }
+
   // The size of the block now; only what was mapped may be touched.
   std::size_t size() const { return static_cast<std::size_t>(status().st_size); }
 
   void resize(std::size_t bytes) {
-    const int error = posix_fallocate(descriptor_, 0, static_cast<off_t>(bytes));
+    int error;
+    do {  // A signal may end it before it is done.
+      error = posix_fallocate(descriptor_, 0, static_cast<off_t>(bytes));
+    } while (error == EINTR);
     if (error != 0) throw std::system_error(error, std::generic_category(), "posix_fallocate");
   }
 
@@ -91,7 +97,7 @@ class SharedMemory {
   Claim try_claim() {
     const std::lock_guard guard(claims().mutex);
     if (is_claim_held()) return Claim::kHeld;
-    const int own = retried([&] { return shm_open(name_.c_str(), O_RDWR, 0); });
+    const int own = retried([&] { return shm_open(name_.c_str(), O_RDWR | kOpenAnything, 0); });
     if (own < 0) {
       if (errno == ENOENT) return Claim::kNameGone;
       fail("shm_open");
@@ -133,7 +139,7 @@ class SharedMemory {
 
   // Takes the name away if it leads to this block; false if it does not, or no longer.
   bool remove_name() const {
-    const int other = retried([&] { return shm_open(name_.c_str(), O_RDONLY, 0); });
+    const int other = retried([&] { return shm_open(name_.c_str(), O_RDONLY | kOpenAnything, 0); });
     if (other < 0) {
       if (errno == ENOENT) return false;
       fail("shm_open");
@@ -151,6 +157,9 @@ class SharedMemory {
   }
 
  private:
+  // Opening a pipe would wait for its other end, for ever.
+  static constexpr int kOpenAnything = O_NONBLOCK;
+
   // Every claim of this process, for the fork handlers.
   class Claims {
    public:

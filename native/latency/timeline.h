@@ -84,6 +84,18 @@ class Timeline {
     return settled;
   }
 
+  // Starts anew at `start`, if the counter is behind all that the timeline knows: it was set back, as when a machine
+  // that slept or moved has another. What readers got before `start` is not known here, so that time goes on from
+  // it as it is. One writer at a time. False, and nothing changed, if the counter is not behind.
+  template <typename Counter>
+  bool restart(const Piece& start, Counter counter) {
+    sequence_.fetch_add(1, std::memory_order_seq_cst);
+    const bool behind = counter() < newest_first_.back().ticks.load(std::memory_order_relaxed);
+    if (behind) store({start, start, start});
+    sequence_.fetch_add(1, std::memory_order_release);
+    return behind;
+  }
+
  private:
   // From the oldest to the newest; each holds from its own ticks on.
   using Pieces = std::array<Piece, 3>;

@@ -7,6 +7,9 @@
 //   loaded what another made of its time gets at least as much itself. A recalibration steers the rate towards
 //   CLOCK_MONOTONIC, by 500 parts per million at most, it never steps. How that holds while rates change is in
 //   timeline.h; what is needed here is that the counter is not read before the loads ahead of it.
+// - That holds as long as the counter itself does not go back. Where it was set back behind all that the clock knows, as
+//   on waking from a sleep that reset it, the clock starts anew from CLOCK_MONOTONIC at the next read or
+//   recalibrate(); a smaller step back passes through to the reader.
 // - So one fence stands ahead of the counter in now_ns(), and in begin() and end() for the same reason: an unfenced
 //   read is done while loads ahead of it are still waiting for memory, and was seen hundreds of nanoseconds early.
 //   ticks() is not fenced.
@@ -146,9 +149,12 @@ class TscClock {
     return wanted != nullptr && std::strcmp(wanted, "monotonic") == 0;
   }
 
-  // `margin_ns` is how far ahead a change of rate is published; tests that change it all the time shorten it.
-  explicit TscClock(ClockSource source, uint64_t margin_ns = 1'000'000)
-      : source_(source), anchor_(read_pair()), timeline_(first_piece()), margin_(ticks_in(margin_ns)) {}
+  // `margin_ns` is how far ahead a change of rate is published; tests that change it all the time shorten it. With
+  // `set_back` the clock takes the counter for one that was set back by so many ticks just after; for tests.
+  explicit TscClock(ClockSource source, uint64_t margin_ns = 1'000'000, uint64_t set_back = 0)
+      : source_(source), anchor_(read_pair()), timeline_(first_piece(set_back)), margin_(ticks_in(margin_ns)) {
+    anchor_.ticks += set_back;
+  }
 
   // What instance() uses, without the calibration that making it costs.
   static ClockSource chosen_source() {
@@ -164,8 +170,8 @@ class TscClock {
   uint64_t now_ns() const {
     if (source_ == ClockSource::monotonic) return monotonic_ns();
     uint64_t ns = 0;
-    while (!timeline_.ns_at(TscTicks::ordered(), &ns)) {
-    }
+    while (!timeline_.ns_at(TscTicks::ordered(), &ns)) [[unlikely]]
+      restart_if_behind();
     return ns;
   }
 
@@ -185,6 +191,7 @@ class TscClock {
     if (source_ == ClockSource::monotonic) return false;
     const std::lock_guard<std::mutex> lock(writer_);
     const Pair pair = read_pair();
+    if (pair.ticks < anchor_.ticks) return restart(pair);
     const uint64_t rate = pair.ns > anchor_.ns ? rate_between(anchor_, pair) : timeline_.measured_rate();
     const uint64_t truth_ns = pair.ns + static_cast<uint64_t>(forced_offset_ns);
     return timeline_.steer({pair.ticks, truth_ns, rate}, margin_, TscTicks::begin);
@@ -207,12 +214,25 @@ class TscClock {
     uint64_t ticks, ns;
   };
 
+  // Also for a reader that was only too slow: then nothing changes.
+  [[gnu::noinline]] void restart_if_behind() const {
+    const std::lock_guard<std::mutex> lock(writer_);
+    restart(read_pair());
+  }
+
+  // With the writer's lock. The rate measured before the counter was set back is as good after.
+  bool restart(const Pair& pair) const {
+    const bool restarted = timeline_.restart({pair.ticks, pair.ns, timeline_.measured_rate()}, TscTicks::begin);
+    if (restarted) anchor_ = pair;
+    return restarted;
+  }
+
   // 10 ms: the ends are read to about 20 ns each, so the rate is good to a few parts per million.
-  Timeline::Piece first_piece() const {
+  Timeline::Piece first_piece(uint64_t set_back) const {
     if (source_ == ClockSource::monotonic) return {anchor_.ticks, anchor_.ns, Timeline::kUnit};
     while (monotonic_ns() - anchor_.ns < 10'000'000) {
     }
-    return {anchor_.ticks, anchor_.ns, rate_between(anchor_, read_pair())};
+    return {anchor_.ticks + set_back, anchor_.ns, rate_between(anchor_, read_pair())};
   }
 
   uint64_t ticks_in(uint64_t ns) const {
@@ -240,10 +260,11 @@ class TscClock {
   }
 
   const ClockSource source_;
-  const Pair anchor_;
-  Timeline timeline_;
+  // Mutable: to read the time may find that the counter was set back.
+  mutable Pair anchor_;
+  mutable Timeline timeline_;
   const uint64_t margin_;
-  std::mutex writer_;
+  mutable std::mutex writer_;
 };
 
 }  // namespace latencykit

@@ -128,6 +128,15 @@ void a_forked_child_can_close_and_destroy() {
   delete watch;
 }
 
+// A sleep that ends beyond the clock's range would be over at once, and each look would see what was recorded.
+void the_longest_sleep_is_one() {
+  DurationWatch watch(Statistic::max, 1);
+  watch.record(5);
+  std::thread closer([&] { watch.close(); });
+  CHECK(!watch.wait(std::chrono::nanoseconds::max()));
+  closer.join();
+}
+
 }  // namespace
 
 int main() {
@@ -135,6 +144,7 @@ int main() {
   the_limit_itself_is_not_above_it();
   a_mean_of_each_interval();
   closing_ends_a_wait();
+  the_longest_sleep_is_one();
   a_recorder_at_full_speed();
   the_mean_is_never_torn();
   a_forked_child_can_close_and_destroy();

@@ -42,7 +42,7 @@ class TemporaryFile {
 
 LogBackend::Options options(const std::string& path, std::size_t ring_bytes = 1 << 16,
                             nanoseconds interval = milliseconds(1)) {
-  return {path, ring_bytes, interval};
+  return {.path = path, .ring_bytes = ring_bytes, .flush_interval = interval};
 }
 
 LogArgument integer(std::int64_t value) {
@@ -70,7 +70,8 @@ void log(LogBackend& backend, std::uint32_t site, std::int64_t a, std::int64_t b
 }
 
 void await(LogBackend& backend, bool to_device) {
-  const std::uint64_t ticket = backend.request(to_device);
+  using After = LogBackend::After;
+  const std::uint64_t ticket = backend.request(to_device ? After::kSync : After::kNothing);
   while (!backend.wait(ticket, seconds(1))) {
   }
 }
@@ -158,6 +159,8 @@ void order_across_threads_is_exact_under_a_lock(nanoseconds interval) {
       });
     }
     for (auto& thread : all) thread.join();
+    await(backend, false);
+    CHECK(backend.late() == 0);
   }
   long long expected = 0;
   for (const std::string& line : file.lines()) {
@@ -250,6 +253,129 @@ void drops_of_ended_threads_stay_counted() {
   CHECK(backend.dropped() == 3);
   backend.close();
   CHECK(backend.dropped() == 3);
+}
+
+// A producer that breaks the promise of taking turns: its record is stamped long before it is seen.
+void a_record_that_comes_late_is_counted() {
+  TemporaryFile file;
+  LogBackend backend(open_log(file.path().c_str()), options(file.path()));
+  const std::uint32_t site = pair_site(backend);
+  const LogArgument arguments[2] = {integer(1), integer(2)};
+  const std::size_t bytes = record_bytes(arguments, 2);
+  std::atomic<int> step{0};
+  std::thread slow([&] {
+    LogRing& ring = backend.ring_of_this_thread();
+    char* room = ring.reserve(bytes);
+    write_record(room, bytes, site, log_ticks(), arguments, 2);
+    step = 1;
+    while (step != 2) std::this_thread::yield();
+    ring.commit(bytes);
+  });
+  while (step != 1) std::this_thread::yield();
+  log(backend, site, 3, 4);
+  await(backend, false);
+  CHECK(backend.late() == 0);
+  step = 2;
+  slow.join();
+  await(backend, false);
+  CHECK(backend.late() == 1);
+  const auto lines = file.lines();
+  CHECK(lines[0].substr(30) == " INFO 3 4" && lines[1].substr(30) == " INFO 1 2");
+  CHECK(lines[0].substr(0, 30) <= lines[1].substr(0, 30));
+}
+
+void rotated_files_hold_every_line_once() {
+  constexpr int threads = 3, each = 3'000;
+  TemporaryFile file;
+  {
+    LogBackend::Options rotating = options(file.path(), 4096);
+    rotating.rotation = {.bytes = 20'000, .every_ns = 0, .backups = 100};
+    LogBackend backend(open_log(file.path().c_str()), rotating);
+    const std::uint32_t site = pair_site(backend);
+    std::vector<std::thread> all;
+    for (int t = 0; t < threads; ++t) {
+      all.emplace_back([&backend, site, t] {
+        for (int i = 0; i < each; ++i) log(backend, site, t, i);
+      });
+    }
+    for (auto& thread : all) thread.join();
+    await(backend, true);
+    CHECK(backend.take_error().number == 0);
+  }
+  std::map<int, int> next;
+  int files = 0;
+  for (int number = 100; number >= 0; --number) {
+    const std::string name = number == 0 ? file.path() : log_rotation::numbered(file.path(), number);
+    std::ifstream in(name);
+    if (!in) continue;
+    ++files;
+    std::string line;
+    std::size_t bytes = 0;
+    for (; std::getline(in, line); bytes += line.size() + 1) {
+      int thread, value;
+      CHECK(std::sscanf(line.c_str() + 30, " INFO %d %d", &thread, &value) == 2);
+      CHECK(next[thread]++ == value);
+    }
+    CHECK(bytes <= 20'000 && bytes > 19'900 - (number == 0) * 19'900);
+    if (number != 0) ::unlink(name.c_str());
+  }
+  CHECK(files > 10);
+  for (int t = 0; t < threads; ++t) CHECK(next[t] == each);
+}
+
+void json_has_the_thread_and_the_logger_its_own() {
+  TemporaryFile file;
+  {
+    LogBackend::Options as_json = options(file.path(), 4096, std::chrono::hours(1));
+    as_json.format = LogFormat::kJson;
+    LogBackend backend(open_log(file.path().c_str()), as_json);
+    log(backend, backend.add_site({"A\"B", parse_template("{}\n{}")}), 1, 2);
+    backend.ring_of_this_thread().count_dropped();
+  }
+  const auto lines = file.lines();
+  const std::string thread = ",\"thread\":" + std::to_string(log_thread_number()) + "}";
+  CHECK(lines.size() == 2);
+  CHECK(lines[0].substr(0, 11) == "{\"time\":\"20");
+  CHECK(lines[0].substr(39) ==
+        "\",\"level\":\"A\\\"B\",\"message\":\"1\\n2\",\"template\":\"{}\\n{}\",\"args\":[1,2]" + thread);
+  CHECK(lines[1].substr(39) ==
+        "\",\"level\":\"WARNING\",\"message\":\"latencykit: 1 record dropped because the ring was full\",\"template\":"
+        "\"latencykit: {} {} dropped because the ring was full\",\"args\":[1,\"record\"]" +
+            thread);
+}
+
+void a_limit_is_told_at_the_end_at_the_latest() {
+  TemporaryFile file;
+  {
+    LogBackend backend(open_log(file.path().c_str()), options(file.path()));
+    auto made = std::make_unique<LogRateLimit>(1, std::uint64_t{1} << 62);
+    LogRateLimit* limit = made.get();
+    backend.add_site({"INFO", parse_template("say {{}} {}"), std::move(made)});
+    for (int i = 0; i < 5; ++i) limit->admit(log_ticks());
+    await(backend, true);
+    CHECK(file.lines().empty());  // Its second is not over.
+  }
+  CHECK(file.lines().size() == 1);
+  CHECK(file.lines()[0].substr(30) ==
+        " WARNING latencykit: 4 records of 'say {{}} {}' suppressed by its limit of 1 a second");
+}
+
+void a_failed_rotation_is_told_in_the_log() {
+  TemporaryFile file;
+  const std::string blocked = file.path() + ".new";
+  std::ofstream(blocked) << "somebody's";
+  {
+    LogBackend::Options rotating = options(file.path());
+    rotating.rotation = {.bytes = 100, .every_ns = 0, .backups = 1};
+    LogBackend backend(open_log(file.path().c_str()), rotating);
+    const std::uint32_t site = pair_site(backend);
+    for (int i = 0; i < 4; ++i) log(backend, site, i, i);
+  }
+  ::unlink(blocked.c_str());
+  const auto lines = file.lines();
+  CHECK(lines.size() == 5);
+  CHECK(lines[4].substr(30) ==
+        " WARNING latencykit: the log could not be rotated and goes on in the same file: File exists");
 }
 
 void a_full_device_is_reported_and_survived() {
@@ -348,6 +474,11 @@ int main() {
   many_loggers_in_one_thread_keep_their_rings_apart();
   drops_are_counted_and_told();
   drops_of_ended_threads_stay_counted();
+  a_record_that_comes_late_is_counted();
+  rotated_files_hold_every_line_once();
+  json_has_the_thread_and_the_logger_its_own();
+  a_limit_is_told_at_the_end_at_the_latest();
+  a_failed_rotation_is_told_in_the_log();
   a_full_device_is_reported_and_survived();
   a_torn_line_is_ended_and_the_loss_told();
   closing_wakes_a_waiting_producer();

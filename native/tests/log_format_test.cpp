@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include "latency/log_timestamp.h"
 #include "tests/check.h"
 
 namespace latencykit {

@@ -139,6 +139,119 @@ void two_threads_lose_nothing() {
   producer.join();
 }
 
+constexpr auto kOverwriting = LogRingKind::kOverwriting;
+
+// The next record's ticks of an overwriting ring, its bytes checked; -1 if there is none.
+long long take_copy(LogRing& ring) {
+  ring.refresh();
+  const char* record = ring.front();
+  if (record == nullptr) return -1;
+  const LogRecordHeader header = header_of(record);
+  CHECK(header.site == 7);
+  for (std::size_t i = sizeof header; i < header.size - LogRing::kNumberBytes; ++i) {
+    CHECK(static_cast<unsigned char>(record[i]) == (header.ticks & 0xFF));
+  }
+  ring.pop();
+  return static_cast<long long>(header.ticks);
+}
+
+void an_overwriting_ring_keeps_the_newest() {
+  LogRing ring(4096, nullptr, nullptr, kOverwriting);
+  CHECK(ring.longest_record() == 2040);
+  for (std::uint64_t i = 0; i < 1000; ++i) CHECK(push(ring, 56, i));  // 64 bytes each with its number.
+  CHECK(ring.dropped() == 1000 - 64);
+  for (long long i = 1000 - 64; i < 1000; ++i) CHECK(take_copy(ring) == i);
+  CHECK(take_copy(ring) == -1);
+  CHECK(ring.dropped() == 1000 - 64);
+  CHECK(push(ring, 56, 1000) && take_copy(ring) == 1000);
+}
+
+void what_is_in_the_consumers_hand_is_not_dropped() {
+  LogRing ring(4096, nullptr, nullptr, kOverwriting);
+  CHECK(push(ring, 56, 0));
+  ring.refresh();
+  const char* record = ring.front();
+  for (std::uint64_t i = 1; i <= 64; ++i) CHECK(push(ring, 56, i));
+  CHECK(header_of(record).ticks == 0 && ring.dropped() == 0);
+  ring.pop();
+  for (long long i = 1; i <= 64; ++i) CHECK(take_copy(ring) == i);
+  CHECK(ring.dropped() == 0);
+}
+
+// Random sizes over many laps: each record is taken in order or counted, and the newest are always there.
+void overwriting_agrees_with_a_queue_that_forgets() {
+  std::mt19937 random(3);
+  LogRing ring(4096, nullptr, nullptr, kOverwriting);
+  std::uint64_t next = 0, taken = 0;
+  long long last = -1;
+  for (int step = 0; step < 200'000; ++step) {
+    if (random() % 3 != 0) {
+      CHECK(push(ring, 16 + 8 * (random() % 40), next++));
+    } else {
+      const long long got = take_copy(ring);
+      CHECK(got > last || got == -1);
+      if (got >= 0) {
+        last = got;
+        ++taken;
+      }
+    }
+  }
+  for (long long got = take_copy(ring); got >= 0; got = take_copy(ring)) {
+    CHECK(got > last);
+    last = got;
+    ++taken;
+  }
+  CHECK(last + 1 == static_cast<long long>(next));
+  CHECK(taken + ring.dropped() == next);
+  CHECK(ring.dropped() > 1000 && taken > 10'000);
+}
+
+void two_threads_overwrite_and_nothing_is_torn() {
+  constexpr std::uint64_t count = 300'000;
+  LogRing ring(4096, nullptr, nullptr, kOverwriting);
+  std::atomic<bool> done{false};
+  std::thread producer([&] {
+    std::mt19937 random(5);
+    for (std::uint64_t i = 0; i < count; ++i) CHECK(push(ring, 16 + 8 * (random() % 30), i));
+    done.store(true);
+  });
+  std::thread observer([&] {
+    for (std::uint64_t before = 0; !done.load();) {
+      const std::uint64_t dropped = ring.dropped();
+      CHECK(dropped >= before && dropped <= count);
+      before = dropped;
+    }
+  });
+  long long last = -1;
+  std::uint64_t taken = 0;
+  for (bool ended = false; !ended;) {
+    ended = done.load();
+    for (long long got = take_copy(ring); got >= 0; got = take_copy(ring)) {
+      CHECK(got > last);
+      last = got;
+      ++taken;
+    }
+  }
+  producer.join();
+  observer.join();
+  CHECK(last == static_cast<long long>(count) - 1);
+  CHECK(taken + ring.dropped() == count);
+}
+
+void a_ring_over_foreign_memory_gives_room_back_when_told() {
+  alignas(64) static char data[4096];
+  LogRingControl control;
+  LogRing ring(LogRingMemory{&control, data, sizeof data}, nullptr, nullptr, LogRingKind::kBounded);
+  for (std::uint64_t i = 0; i < 64; ++i) CHECK(push(ring, 64, i));
+  for (long long i = 0; i < 32; ++i) CHECK(take(ring) == i);
+  CHECK(ring.held() == 32 * 64);
+  CHECK(!push(ring, 64, 64));
+  ring.release();
+  CHECK(ring.held() == 0);
+  CHECK(push(ring, 64, 64));
+  CHECK(control.published.load() == 65 * 64 && control.tail.load() == 32 * 64);
+}
+
 void records_read_back_as_written() {
   const std::string ascii = "AAPL";
   const std::uint8_t latin[] = {'c', 'a', 'f', 0xE9};
@@ -194,5 +307,10 @@ int main() {
   the_hook_rings_past_the_half_only();
   agrees_with_a_queue_over_many_laps();
   two_threads_lose_nothing();
+  an_overwriting_ring_keeps_the_newest();
+  what_is_in_the_consumers_hand_is_not_dropped();
+  overwriting_agrees_with_a_queue_that_forgets();
+  two_threads_overwrite_and_nothing_is_torn();
+  a_ring_over_foreign_memory_gives_room_back_when_told();
   records_read_back_as_written();
 }

@@ -87,9 +87,21 @@ void huge_pages_are_counted_or_unknown() {
   CHECK(huge_pages_left(root.path()) == 12);
 }
 
+// A folder is such a file, and a stream's buffer throws about it.
+void a_file_that_opens_and_cannot_be_read_sets_no_limit() {
+  FakeRoot root;
+  root.write("proc/meminfo/folder", "");
+  root.write("proc/self/cgroup", "0::/\n");
+  root.write("sys/fs/cgroup/memory.max/folder", "");
+  root.write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages/folder", "");
+  CHECK(memory_left(-1, root.path()) == kUnknownMemory);
+  CHECK(!huge_pages_left(root.path()));
+}
+
 }  // namespace
 
 int main() {
+  a_file_that_opens_and_cannot_be_read_sets_no_limit();
   what_cannot_be_read_sets_no_limit();
   the_machine_has_what_it_calls_available();
   a_node_has_its_free_and_its_file_pages();

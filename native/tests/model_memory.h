@@ -32,7 +32,7 @@
 
 namespace model {
 
-inline constexpr std::size_t kLocations = 6;
+inline constexpr std::size_t kLocations = 16;
 
 enum class Strength { kSequential, kWeak };
 

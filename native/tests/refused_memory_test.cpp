@@ -65,7 +65,7 @@ void test_the_backend_tries_again() {
   const std::uint32_t site = backend.add_site({"INFO", parse_template("here")});
   refused_thread = "latencykit-log";
   log_one(backend, site);
-  const std::uint64_t ticket = backend.request(false);
+  const std::uint64_t ticket = backend.request(LogBackend::After::kNothing);
   while (refusals == 0) std::this_thread::yield();
   CHECK(!backend.wait(ticket, std::chrono::nanoseconds(0)));
   refused_thread = nullptr;

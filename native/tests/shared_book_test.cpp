@@ -1,6 +1,7 @@
 // The order book in shared memory: one writer over all processes, its death, its forks, and what is no book.
 #include "latency/shared_book.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -169,10 +170,31 @@ void names_are_checked() {
   }
 }
 
+// Anybody may make such things where the names are; to open a pipe the usual way would wait for ever.
+void what_is_no_memory_is_refused_and_left_alone() {
+  const SharedName shared;
+  const std::string path = "/dev/shm/" + shared.name;
+  CHECK(mkfifo(path.c_str(), 0600) == 0);
+  CHECK(is_refused(Reason::kForeign, [&] { shared_book::attach(shared.name); }));
+  CHECK(is_refused(Reason::kForeign, [&] { shared_book::create(shared.name, "AAPL", 5); }));
+  struct stat found;
+  CHECK(stat(path.c_str(), &found) == 0 && S_ISFIFO(found.st_mode));
+}
+
+void a_symbol_without_an_end_is_cut_at_its_room() {
+  alignas(64) std::byte memory[book_block::bytes_for(4)];
+  BookHeader* header = book_block::format(memory, 4, "AAPL");
+  CHECK(book_block::symbol_of(header) == "AAPL");
+  std::memset(header->symbol, 'x', sizeof header->symbol);
+  CHECK(BookReader(header).symbol().size() == book_block::kLongestSymbol);
+}
+
 }  // namespace
 
 int main() {
   names_are_checked();
+  what_is_no_memory_is_refused_and_left_alone();
+  a_symbol_without_an_end_is_cut_at_its_room();
   a_book_is_shared_between_processes();
   a_dead_writer_leaves_the_claim_and_its_heir_an_empty_book();
   a_fork_does_not_hold_the_claim();

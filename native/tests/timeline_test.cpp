@@ -193,9 +193,22 @@ void test_threads_agree_on_the_order() {
   for (size_t i = 1; i < all.size(); ++i) CHECK(all[i].second >= all[i - 1].second);
 }
 
+void test_a_counter_set_back_starts_anew() {
+  Timeline timeline({1'000'000, 5'000, Timeline::kUnit});
+  uint64_t ns = 0;
+  CHECK(!timeline.ns_at(10, &ns));
+  CHECK(!timeline.restart({20, 6'000, Timeline::kUnit}, [] { return uint64_t{1'000'000}; }));  // not behind
+  CHECK(timeline.ns_at(1'000'001, &ns) && ns == 5'001);
+  CHECK(timeline.restart({20, 6'000, Timeline::kUnit}, [] { return uint64_t{21}; }));
+  CHECK(timeline.ns_at(25, &ns) && ns == 6'005);
+  CHECK(timeline.steer({100, 6'080, Timeline::kUnit}, 10, [] { return uint64_t{100}; }));
+  CHECK(timeline.ns_at(200, &ns) && ns == 6'180);
+}
+
 }  // namespace
 
 int main() {
+  test_a_counter_set_back_starts_anew();
   test_every_change_follows_the_one_before();
   test_steering_ends_at_the_truth();
   test_a_change_that_is_due_refuses_another();

@@ -57,6 +57,28 @@ void test_agrees(ClockSource source) {
   CHECK(clock.ns_per_tick() > 0);
 }
 
+// A counter that starts anew behind all that the clock knows: time goes on, and calibrating works as before.
+void test_counter_set_back() {
+  if (!cpu_has_invariant_tsc()) return;
+  constexpr uint64_t kYears = uint64_t{1} << 60;
+  TscClock read_first(ClockSource::tsc, 5'000, kYears), calibrated_first(ClockSource::tsc, 5'000, kYears);
+  CHECK(calibrated_first.recalibrate());
+  for (TscClock* clock : {&read_first, &calibrated_first}) {
+    const double rate = clock->ns_per_tick();
+    uint64_t last = 0, off = UINT64_MAX;
+    for (int i = 0; i < 1000; ++i) {
+      const uint64_t before = monotonic_ns(), now = clock->now_ns(), after = monotonic_ns();
+      CHECK(now >= last);
+      last = now;
+      off = std::min(off, now < before ? before - now : now > after ? now - after : 0);
+    }
+    CHECK(off < 10'000);
+    clock->recalibrate();
+    CHECK(clock->ns_per_tick() > rate / 2 && clock->ns_per_tick() < rate * 2);
+    CHECK(clock->now_ns() >= last);
+  }
+}
+
 // Threads share the highest time seen; a reader that had it before its own read must not see less. Meanwhile
 // the rate is pushed to and fro as far as it goes, as often as it can be: the margin is the shortest that covers what
 // a processor reorders.
@@ -136,6 +158,7 @@ void test_intervals() {
 int main() {
   test_step();
   test_simulated();
+  test_counter_set_back();
   test_agrees(ClockSource::monotonic);
   test_never_backwards(ClockSource::monotonic);
   if (!cpu_has_invariant_tsc()) return 0;

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from latencykit import _core
-from latencykit.errors import InvalidStateError, InvalidValueError, LatencykitError
+from latencykit.errors import InvalidStateError, InvalidTypeError, InvalidValueError, LatencykitError
 from latencykit.histogram import Histogram, decode, encode
 
 ARRAY = np.arange(50, dtype=np.int64)
@@ -185,6 +185,51 @@ def test_a_subclass_keeps_the_methods_that_it_or_its_parents_replace():
     assert "record" not in vars(Child)
     assert "record" not in vars(Mixed)
     assert "merge" in vars(Child)
+
+
+def test_a_base_that_replaces_nothing_does_not_hide_what_the_next_one_replaces():
+    class Plain(Histogram):
+        pass
+
+    class Doubling(Histogram):
+        def record(self, ns):
+            super().record(2 * ns)
+
+    class Both(Plain, Doubling):
+        pass
+
+    class Later(Both):
+        pass
+
+    for made in (Both(), Later()):
+        made.record(50)
+        assert (made.max, made.count) == (100, 1)
+    assert Both.record is Doubling.record
+    assert Both.merge.__objclass__ is Both
+
+
+def test_a_class_that_hides_its_base_is_a_histogram_all_the_same():
+    class Hiding(type):
+        def mro(cls):
+            return [cls, object]
+
+    class Hidden(Histogram, metaclass=Hiding):
+        pass
+
+    Hidden(1, 100_000, digits=2)
+    with pytest.raises(InvalidTypeError, match="lowest is 'x'"):
+        Hidden("x")
+    with pytest.raises(TypeError, match="doesn't apply"):
+        Histogram.record(Hidden(), 5)
+
+
+@pytest.mark.parametrize(
+    ("every", "error"),
+    [("x", InvalidTypeError), (None, InvalidTypeError), (0, InvalidValueError), (2**70, InvalidValueError)],
+)
+def test_a_watch_refuses_an_interval_that_is_none(every, error):
+    with pytest.raises(error, match="every_ns"):
+        _core.DurationWatch("max", 10).wait(every)
 
 
 def test_other_bases_take_part_in_making_a_subclass():

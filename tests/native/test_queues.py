@@ -1,6 +1,7 @@
 """References and memory of the queues: what they hold is theirs, and what they let go is gone."""
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -309,3 +310,77 @@ def test_a_queue_lives_as_long_as_somebody_waits_at_it():
     del shared
     thread.join(30)
     assert result == ["last"]
+
+
+def test_a_dtype_that_gives_fields_to_a_number_is_refused():
+    dtype = np.dtype((np.int32, {"low": (np.int16, 0), "high": (np.int16, 2)}))
+    with pytest.raises(InvalidTypeError, match="fields"):
+        RecordQueue(dtype, 4)
+
+
+def test_an_interrupt_in_the_code_of_a_field_is_passed_on():
+    class Interrupted:
+        def __float__(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        RecordQueue([("x", "f8")], 1).push((Interrupted(),))
+
+
+# The memory that is left is small from here on.
+LITTLE_MEMORY = """
+import resource
+from pathlib import Path
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (4 << 20),) * 2)
+try:
+    {call}
+except {error} as error:
+    print("refused")
+"""
+
+
+@pytest.mark.parametrize(
+    ("setup", "call", "error"),
+    [
+        ("queue = RecordQueue([('x', 'V100000000'), ('y', 'i4')], 1)", "queue.try_push((b'', 1))", "MemoryError"),
+        ("", "Echo('spsc')", "CapacityError"),
+        ("", "Echo('spsc', 0)", "CapacityError"),
+    ],
+)
+def test_too_little_memory_for_a_record_or_a_thread_is_an_exception(tmp_path, setup, call, error):
+    script = f"""
+from latencykit.engine.queues import Echo, RecordQueue
+from latencykit.errors import CapacityError
+{setup}
+{LITTLE_MEMORY.format(call=call, error=error)}
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "refused\n"), done.stderr
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="an echo needs a second CPU")
+@pytest.mark.parametrize("kind", ["cache_line", "spsc", "condition"])
+def test_the_child_of_a_fork_cannot_use_an_echo_and_can_drop_it(tmp_path, kind):
+    script = f"""
+import os, signal
+from latencykit.engine.queues import Echo
+from latencykit.errors import InvalidStateError
+echo = Echo({kind!r})
+child = os.fork()
+if child == 0:
+    signal.alarm(20)  # ends a call that never comes back
+    try:
+        echo.trip()
+    except InvalidStateError:
+        echo.close()
+        os._exit(7)
+status = os.waitpid(child, 0)[1]
+echo.trip()
+echo.close()
+print(status)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert int(done.stdout) == 7 << 8

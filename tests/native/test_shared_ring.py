@@ -2,7 +2,9 @@
 
 import gc
 import os
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +135,83 @@ def test_round_trips_refuse_what_cannot_be_driven(name):
             back.unlink()
             with pytest.raises(InvalidValueError, match="CPU 100000"):
                 _core.shared_ring_round_trips(ring, back, 1, 100_000)
+
+
+class Hooked(np.ndarray):
+    """An array that runs code when a part of it is made."""
+
+    hook = None
+
+    def __array_finalize__(self, _whole):
+        hook, type(self).hook = type(self).hook, None
+        if hook is not None:
+            hook()
+
+
+@pytest.mark.parametrize("meddle", ["close", "pop"])
+def test_code_that_runs_when_a_part_of_out_is_made_finds_the_records_taken(name, meddle):
+    ring = SharedRing.create(name, "<u8", 8)
+    ring.push(np.arange(4, dtype="<u8"))
+    out = np.zeros(8, "<u8").view(Hooked)
+    Hooked.hook = getattr(ring, meddle)
+    assert ring.pop(None, out).tolist() == [0, 1, 2, 3]
+    ring.close()
+
+
+def test_an_interrupt_in_the_code_of_an_element_is_passed_on(name):
+    class Interrupted:
+        def __float__(self):
+            raise KeyboardInterrupt
+
+    with SharedRing.create(name, "<f8", 4) as ring, pytest.raises(KeyboardInterrupt):
+        ring.push([Interrupted()])
+
+
+def test_a_ring_is_not_closed_nor_used_in_the_middle_of_round_trips(name):
+    with SharedRing.create(name, "<u8", 8) as one, SharedRing.create(f"{name}-back", "<u8", 8) as back:
+        back.unlink()
+        one.push(np.zeros(1, "<u8"))
+        with SharedRing.attach(name) as end:
+            echo = threading.Thread(target=_core.shared_ring_echo, args=(back, end, 2, min(os.sched_getaffinity(0))))
+            echo.start()
+            while len(one):  # the echo has begun when it has taken the first record
+                pass
+            for ring in (back, end):
+                with pytest.raises(InvalidStateError, match="round trips"):
+                    ring.close()
+                with pytest.raises(InvalidStateError, match="round trips"):
+                    ring.pop()
+            one.push(np.zeros(1, "<u8"))
+            echo.join()
+
+
+def test_a_fork_while_another_thread_attaches_leaves_the_child_no_claim(tmp_path, name):
+    script = f"""
+import os, threading
+from latencykit.engine import SharedRing
+ring = SharedRing.create({name!r}, "u8", 8)
+stop = threading.Event()
+def attach():
+    while not stop.is_set():
+        SharedRing.attach({name!r}).close()
+thread = threading.Thread(target=attach)
+thread.start()
+most = 0
+for _ in range(600):
+    child = os.fork()
+    if child == 0:
+        found = 0
+        for number in os.listdir("/proc/self/fd"):
+            try:
+                found += os.readlink("/proc/self/fd/" + number).endswith({name!r})
+            except OSError:
+                pass
+        os._exit(found)
+    most = max(most, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+stop.set()
+thread.join()
+print(most)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert int(done.stdout) <= 2  # the mapped files of the ring and of the one being attached

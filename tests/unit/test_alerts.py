@@ -9,6 +9,7 @@ import weakref
 
 import pytest
 
+from latencykit._core import DurationWatch
 from latencykit.engine import Alert, PerformanceStats
 from latencykit.errors import InvalidTypeError, InvalidValueError
 
@@ -99,15 +100,14 @@ def test_the_mean_of_an_interval(stats):
 
 
 def test_scarce_long_durations_do_not_raise_the_mean(stats):
-    received, long = queue.Queue(), queue.Queue()
-    # Recorded in one call, so that no interval ends between: a mean of 118 ns.
-    with stats.alert(received.put, "1us", statistic="mean", every="1ms"), stats.alert(long.put, "1us", every="1ms"):
-        import numpy as np
-
-        stats.record_many(np.array([100] * 999 + [19_000]))
-        assert long.get(timeout=SOON).value_ns == 19_000
-        stats.record_n(5000, 10)
-        assert received.get(timeout=SOON).value_ns == 5000
+    watch = DurationWatch("mean", 1000)  # looked at by hand: an alarm's thread may look in the middle of a recording
+    stats.add_watch(watch)
+    stats.record_n(100, 999)
+    stats.record(19_000)
+    assert not watch.crossed()
+    stats.record_n(5000, 10)
+    assert watch.crossed()
+    assert watch.collect()[:2] == (5000.0, 10)
 
 
 def test_an_exception_of_the_callback_is_reported_and_alerts_go_on(stats, monkeypatch):
@@ -285,3 +285,45 @@ def test_the_interpreter_exits_with_armed_alarms_and_a_callback_under_way():
 def run(program):
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd="/")
+
+
+def test_what_no_look_has_met_is_reported_by_close(stats):
+    received = queue.Queue()
+    with stats.alert(received.put, every="3600s"):
+        stats.record(20_000)
+    alert = received.get_nowait()
+    assert (alert.value_ns, alert.over) == (20_000, 1)
+    assert received.empty()
+
+
+def test_an_unfinished_interval_has_no_mean_to_report(stats):
+    received = queue.Queue()
+    with stats.alert(received.put, "1us", statistic="mean", every="3600s"):
+        stats.record(20_000)
+    assert received.empty()
+
+
+def test_a_callback_that_closes_its_alarm_is_not_called_again(stats):
+    received = queue.Queue()
+
+    def once(alert):
+        received.put(alert)
+        alarm.close()
+        stats.record(30_000)
+
+    alarm = stats.alert(once, every="1ms")
+    stats.record(20_000)
+    alarm._thread.join(SOON)
+    assert received.get_nowait().value_ns == 20_000
+    assert received.empty()
+
+
+def test_what_no_look_has_met_is_reported_at_exit():
+    program = """
+        from latencykit.engine import PerformanceStats
+        stats = PerformanceStats("last")
+        stats.alert(lambda alert: print(alert.value_ns), every="3600s")
+        stats.record(20_000)
+    """
+    done = run(program)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "20000.0\n", "")

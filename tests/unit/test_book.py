@@ -1,5 +1,6 @@
 import gc
 import math
+import os
 import struct
 import sys
 import threading
@@ -200,6 +201,24 @@ def test_a_bad_record_keeps_all_from_being_applied(bad, message):
 def test_what_is_no_array_of_updates_is_refused(wrong, message):
     with pytest.raises(InvalidTypeError, match=message):
         OrderBook("AAPL").apply(wrong)
+
+
+class OtherColumns(np.ndarray):
+    """An array whose columns are something else than what it holds."""
+
+    columns: object = 5
+
+    def __getitem__(self, key):
+        return self.columns
+
+
+@pytest.mark.parametrize("columns", [5, None, np.zeros(0), np.zeros(1), np.zeros((3, 3))])
+def test_the_records_are_read_and_not_what_a_subclass_makes_of_them(columns):
+    rows = records((BUY, 10.0, 1), (BUY, 11.0, 2), (SELL, 12.0, 3)).view(OtherColumns)
+    rows.columns = columns
+    book = OrderBook("AAPL")
+    book.apply(rows)
+    assert levels(book.snapshot().bids) == [(11.0, 2), (10.0, 1)]
 
 
 # ---- figures
@@ -617,6 +636,15 @@ def test_an_empty_file_is_no_book_yet(name):
         OrderBook.attach(name)
     with OrderBook.create(name, "AAPL") as book:
         assert book.best_bid_quantity == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_book_and_nobody_waits_for_its_other_end(name):
+    os.mkfifo(file_of(name))
+    for call in (lambda: OrderBook.attach(name), lambda: OrderBook.create(name, "AAPL")):
+        with pytest.raises(DataError, match="holds something else"):
+            call()
+    assert file_of(name).is_fifo()
 
 
 def test_a_file_of_another_user_is_refused(name):

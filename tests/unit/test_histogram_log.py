@@ -191,3 +191,17 @@ def test_a_start_beyond_the_calendar_has_no_date():
     out = io.StringIO()
     HistogramLogWriter(out, 10**30)
     assert "no date" in out.getvalue()
+
+
+@pytest.mark.parametrize("stream", [None, "signals.hlog", io.BytesIO()])
+def test_a_stream_that_takes_no_text_is_refused_with_the_remedy(stream):
+    with pytest.raises(InvalidTypeError, match=r"is not an open text file; pass open\(path, 'w'\)"):
+        HistogramLogWriter(stream, 0)
+
+
+def test_what_is_no_histogram_or_no_tag_is_refused():
+    writer = HistogramLogWriter(io.StringIO(), 0)
+    with pytest.raises(InvalidTypeError, match="None is no histogram"):
+        writer.write(None, 0, 1)
+    with pytest.raises(InvalidTypeError, match="tag 5 is not text"):
+        writer.write(Histogram(), 0, 1, 5)

@@ -23,12 +23,18 @@ def test_all_is_every_built_in_component():
 
 
 def test_a_component_by_name_with_its_variants():
-    (source,) = select(["orders"])
-    assert source.origin == "latencykit.suites.orders"
+    (source,) = select(["indicators"])
+    assert source.origin == "latencykit.suites.indicators"
     assert source.component.baseline in source.variants
     (source,) = select(["orders"], ["arena"])
     assert source.variants == ("arena",)
     assert source.operations == 1
+
+
+def test_a_name_takes_the_further_settings_of_its_component_along():
+    assert [source.component.name for source in select(["orders"])] == ["orders", "orders_allocation"]
+    assert [source.component.name for source in select(["orders_allocation"])] == ["orders_allocation"]
+    assert [source.component.name for source in select(["orderbook"])] == ["orderbook", "orderbook_snapshot"]
 
 
 @pytest.mark.parametrize(

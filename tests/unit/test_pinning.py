@@ -11,7 +11,13 @@ from fake_system import FakeLinux
 from latencykit.engine import CpuPinning, pinned_threads
 from latencykit.engine.pinned_threads import PinnedThreads
 from latencykit.engine.residency import RealTime
-from latencykit.errors import InvalidTypeError, InvalidValueError, LatencykitWarning, UnsupportedError
+from latencykit.errors import (
+    InvalidStateError,
+    InvalidTypeError,
+    InvalidValueError,
+    LatencykitWarning,
+    UnsupportedError,
+)
 
 ALLOWED = sorted(os.sched_getaffinity(0))
 two_cpus = pytest.mark.skipif(len(ALLOWED) < 2, reason="this machine lends us one CPU only")
@@ -497,3 +503,33 @@ def test_with_undoes_all_when_the_warning_is_an_error(fake, monkeypatch):
 def test_nothing_is_held_that_was_not_asked_for(fake):
     with CpuPinning([0]) as pinning:
         assert pinning.holds == ()
+
+
+def test_a_thread_that_was_joined_is_over_though_the_kernel_still_has_it(fake):
+    pinning = CpuPinning([1])
+    with working(fake) as worker:  # the fake system goes on to have this thread
+        worker.do(pinning.pin_current_thread, 1)
+    with pinning:
+        assert fake.sched_getaffinity(0) == {1}
+
+
+def test_a_pinning_is_not_nested_in_itself(fake):
+    with CpuPinning([1]) as pinning:
+        with pytest.raises(InvalidStateError, match="make another CpuPinning to nest it"), pinning:
+            pass
+        assert fake.sched_getaffinity(0) == {1}
+    with pinning:
+        assert fake.sched_getaffinity(0) == {1}
+    assert fake.sched_getaffinity(0) == {0, 1, 2, 3}
+
+
+def test_a_with_statement_that_fails_leaves_what_was_pinned_before(fake):
+    pinning = CpuPinning([1, 2])
+    with working(fake) as worker:
+        worker.do(pinning.pin_current_thread, 1)
+        with pytest.raises(InvalidValueError, match="CPU 1 has thread 'worker' pinned to it"), pinning:
+            pass
+        assert fake.sched_getaffinity(worker.number) == {1}
+        pinning.restore()
+        with pinning:
+            assert fake.sched_getaffinity(0) == {1}

@@ -8,9 +8,9 @@ from types import GeneratorType
 import pytest
 
 from latencykit.suite import as_operation
-from latencykit.suites import queues as suite
+from latencykit.suites import queues, queues_native, queues_threads
 
-COMPONENTS = [suite.queues, suite.queues_threads, suite.queues_native]
+COMPONENTS = [queues.queues, queues_threads.queues_threads, queues_native.queues_native]
 VARIANTS = [(component, name) for component in COMPONENTS for name in component.variants]
 ALLOWED = os.sched_getaffinity(0)
 
@@ -20,7 +20,7 @@ def test_a_variant_runs_and_cleans_up(component, name):
     variant = component.variants[name]
     if variant.peer is not None and find_spec(variant.peer.replace("-", "_")) is None:
         pytest.skip(f"{variant.peer} is not installed")
-    if component is not suite.queues and len(ALLOWED) < 2:
+    if component is not queues.queues and len(ALLOWED) < 2:
         pytest.skip("this machine lends us one CPU only")
     threads = threading.active_count()
     made = variant.setup()

@@ -330,3 +330,30 @@ def test_statistics_in_a_cycle_are_collected():
     del stats
     gc.collect()
     assert dead() is None
+
+
+@pytest.mark.parametrize("q", [-1, 100.5, float("nan")])
+def test_support_of_what_is_no_percentile_is_refused_as_the_percentile_is(q):
+    with pytest.raises(InvalidValueError, match=r"percentile is .*, which is not in 0\.\.100"):
+        of(1).supports(q)
+
+
+@pytest.mark.parametrize("q", ["99", None])
+def test_support_takes_numbers(q):
+    with pytest.raises(InvalidTypeError, match=r"percentile is .*, not a number"):
+        of(1).supports(q)
+
+
+@pytest.mark.parametrize("reading", [1.5, "now", True, None])
+def test_a_clock_that_tells_no_whole_nanoseconds_is_refused_at_once(reading):
+    with pytest.raises(InvalidTypeError, match=r"not a whole number of nanoseconds; pass time\.time_ns"):
+        PerformanceStats(clock=lambda: reading)
+
+
+def test_a_limit_that_is_no_duration_is_refused():
+    with pytest.raises(InvalidTypeError, match="duration None is neither text nor a number"):
+        of(1).meets_targets(p50=None)
+
+
+def test_a_long_limit_stays_apart_from_its_verdict():
+    assert "target < 99999999 s n/a" in PerformanceStats().report(p99="99999999s")

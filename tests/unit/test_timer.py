@@ -204,6 +204,15 @@ def test_what_a_simulated_clock_refuses(call: Callable[[], object], error: type[
         call()
 
 
+@pytest.mark.parametrize("wrong", [-1, 2**64, 1.5])
+def test_a_time_that_is_refused_does_not_move_a_simulated_clock(wrong: int) -> None:
+    clock = SimulatedClock()
+    clock.set(5)
+    with pytest.raises((InvalidValueError, InvalidTypeError)):
+        clock.set(wrong)
+    assert clock.now_ns() == 5
+
+
 def test_a_simulated_clock_does_not_wrap() -> None:
     clock = SimulatedClock()
     clock.advance(2**64 - 1)

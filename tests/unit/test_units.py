@@ -1,10 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latencykit.errors import InvalidValueError
+from latencykit.errors import InvalidTypeError, InvalidValueError
 from latencykit.units import format_ns, parse_duration_ns
 
 
@@ -19,16 +20,25 @@ from latencykit.units import format_ns, parse_duration_ns
         ("7", 7),
         (12, 12),
         (0.5, 0.5),
+        (np.float32(0.5), 0.5),
     ],
 )
 def test_durations_are_parsed(text, ns):
     assert parse_duration_ns(text) == ns
 
 
-@pytest.mark.parametrize("text", ["", "ns", "-1ns", "0", "1 parsec", "1e3", "1.2.3us", 0, -3, math.nan, math.inf])
+@pytest.mark.parametrize(
+    "text", ["", "ns", "-1ns", "0", "1 parsec", "1e3", "1.2.3us", 0, -3, math.nan, math.inf, 10**400]
+)
 def test_what_is_no_duration_is_refused_with_its_value(text):
     with pytest.raises(InvalidValueError, match="duration"):
         parse_duration_ns(text)
+
+
+@pytest.mark.parametrize("thing", [None, True, [1], b"1us"])
+def test_what_is_neither_text_nor_a_number_is_refused(thing):
+    with pytest.raises(InvalidTypeError, match="neither text nor a number; write for example '100ns'"):
+        parse_duration_ns(thing)
 
 
 @pytest.mark.parametrize(

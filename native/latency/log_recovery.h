@@ -1,0 +1,510 @@
+// What a killed process had logged and its backend had not written: read from `<log>.rings`.
+//
+// Promises
+//   * Lines come in order of time, formatted as the logger would have, each record exactly once: what the log
+//     file has already got of an interrupted batch is found by comparing and not repeated.
+//   * The file is not trusted: every offset and length is held against its size, nothing is mapped. A damaged
+//     part is skipped, named in damage(), and has a marked line where a record was; the rest is recovered.
+//   * A file that is no rings file, of another version or byte order, throws RecoveryRefused.
+//   * write() leaves the rings file as it is, so that it may be repeated. With a journal, LogRecoveryJournal, it
+//     moves the marks along as the logger would have, so that it may be killed at any time and repeated.
+//   * Read beside a living logger it shows a moment, in which a record may be missing that was just written.
+// One thread. Throws std::bad_alloc.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <queue>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "latency/log_clock.h"
+#include "latency/log_file.h"
+#include "latency/log_lines.h"
+#include "latency/log_mapping.h"
+#include "latency/log_ring_reader.h"
+#include "latency/log_rings_file.h"
+#include "latency/log_sites.h"
+
+namespace latencykit {
+
+// Nothing can be recovered from the file; the message says why, to follow its name.
+struct RecoveryRefused {
+  std::string message;
+};
+
+namespace rings_file {
+
+// A file that is read by offsets, all of them held against its size.
+class Reader {
+ public:
+  explicit Reader(int fd) : fd_(fd) {
+    struct stat found;
+    if (::fstat(fd, &found) == 0 && S_ISREG(found.st_mode)) bytes_ = static_cast<std::uint64_t>(found.st_size);
+  }
+
+  std::uint64_t bytes() const { return bytes_; }
+
+  // Fills `out` with what the file has from `at` on; what it has not is zero. Returns the bytes that it has.
+  std::size_t read(std::uint64_t at, char* out, std::size_t size) const {
+    std::size_t done = 0;
+    while (done < size && at + done < bytes_) {
+      const ssize_t got = ::pread(fd_, out + done, size - done, static_cast<off_t>(at + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    std::fill(out + done, out + size, '\0');
+    return done;
+  }
+
+  // The next offset from `at` on, of a multiple of a page, at which there may be something else than zeros.
+  std::uint64_t next_page(std::uint64_t at) const {
+    const off_t data = ::lseek(fd_, static_cast<off_t>(at), SEEK_DATA);
+    if (data < 0) return errno == ENXIO ? bytes_ : at;
+    return static_cast<std::uint64_t>(data) / kPage * kPage;
+  }
+
+ private:
+  const int fd_;
+  std::uint64_t bytes_ = 0;
+};
+
+// A page of a file, or the beginning of one.
+class Page {
+ public:
+  Page(const Reader& file, std::uint64_t at) : bytes_(file.read(at, data_.data(), kPage)) {}
+
+  std::size_t bytes() const { return bytes_; }
+  template <typename T>
+  T load(std::size_t at) const {
+    T value;
+    std::memcpy(&value, data_.data() + at, sizeof value);
+    return value;
+  }
+
+ private:
+  alignas(8) std::array<char, kPage> data_;
+  std::size_t bytes_;
+};
+
+}  // namespace rings_file
+
+class LogRecovery {
+ public:
+  struct Ring {
+    std::uint64_t at;  // Of its segment in the file.
+    LogRingReader reader;
+    int thread;
+    std::uint64_t missing;  // Records that were given up before the first that is there.
+    bool live = false;      // The reader stands on a record.
+  };
+
+  // Reads the file and finds out what the log at `log_path` has already got.
+  LogRecovery(int fd, const std::string& log_path) : file_(fd), log_path_(log_path), header_(read_header()) {
+    read_state();
+    read_segments();
+    read_rest(log_path);
+  }
+
+  // The process that made the file.
+  std::uint32_t process() const { return header_.process; }
+
+  // What was wrong with the file, in words.
+  const std::vector<std::string>& damage() const { return damage_; }
+  std::uint64_t records() const { return records_; }
+  std::uint64_t damaged() const { return damaged_; }
+  std::uint64_t dropped() const { return dropped_; }
+  // Lines of the batch that was being written, of which the log has some, and the bytes that it has of the first
+  // of them.
+  std::uint64_t rest_lines() const { return static_cast<std::uint64_t>(std::count(rest_.begin(), rest_.end(), '\n')); }
+  std::size_t torn_bytes() const { return torn_; }
+  // Whether some lines may come a second time, because the log is not as its logger left it.
+  bool inexact() const { return inexact_; }
+
+  // For a journal: the batch as of which the marks were taken, the last number that was used for one, how many
+  // dropped records lines speak of, and of each ring where its segment lies, how far it is read, what it missed.
+  std::uint64_t last_batch() const { return last_batch_target(); }
+  std::uint64_t last_number() const { return intent_; }
+  std::uint64_t announced() const { return announced_; }
+  template <typename F>
+  void each_ring(F f) const {
+    for (const Ring& ring : rings_) {
+      f(ring.at, ring.live ? ring.reader.position() : ring.reader.end_position(), ring.missing);
+    }
+  }
+
+  // Writes the lines to `out`. With `continuing`, to the log itself, where a line that is there in part is
+  // completed; else that line is written whole. With `telling`, a line says at the end what was recovered.
+  void write(LogFile& out, bool continuing, bool telling = false) {
+    LogLines lines(out, sites_, static_cast<LogFormat>(header_.line_format != 0));
+    lines.clock() = WallClock(clock_);
+    write_rest(out, continuing && torn_in_log_);
+    count_missing();
+    const bool overwriting = kind_ == LogRingKind::kOverwriting;
+    std::priority_queue<Next, std::vector<Next>, std::greater<>> order;
+    for (std::size_t i = 0; i < rings_.size(); ++i) advance(i, lines, order);
+    if (overwriting) announce(lines, order.empty() ? clock_.ticks : order.top().first);
+    std::uint64_t last = clock_.ticks;
+    while (!order.empty()) {
+      const std::size_t i = order.top().second;
+      order.pop();
+      last = std::max(last, rings_[i].reader.ticks());
+      write_record(rings_[i], lines);
+      advance(i, lines, order);
+      if (out.batch_is_full()) out.write_out();
+    }
+    if (!overwriting) announce(lines, last);
+    if (telling) lines.recovered(last, records_ + rest_lines(), header_.process);
+    out.write_out();
+  }
+
+ private:
+  using Next = std::pair<std::uint64_t, std::size_t>;  // The time of a ring's next record, and which ring.
+  static constexpr double kGreatestDistanceNs = 1e18;  // 31 years; beyond, a time is not one.
+
+  // --- the file's own state ----------------------------------------------------------------------------------
+
+  rings_file::RingsFileHeader read_header() {
+    using namespace rings_file;
+    const Page page(file_, 0);
+    const auto header = page.load<RingsFileHeader>(0);
+    if (page.bytes() < kPage) {
+      throw RecoveryRefused{"has " + std::to_string(file_.bytes()) + " bytes; a file of rings has at least " +
+                            std::to_string(kPage)};
+    }
+    if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0) {
+      throw RecoveryRefused{
+          "is not a file of a logger's rings; give the log, or the file beside it that ends in .rings"};
+    }
+    if (header.byte_order != kByteOrder) {
+      throw RecoveryRefused{"was written by a machine of another byte order; recover it there"};
+    }
+    if (header.version != kVersion) {
+      throw RecoveryRefused{"has version " + std::to_string(header.version) + ", but this latencykit reads version " +
+                            std::to_string(kVersion) + "; recover it with the latencykit that wrote it"};
+    }
+    if (header.checksum != checksum_of(header)) damage_.push_back("its header is damaged");
+    kind_ = header.ring_kind == static_cast<std::uint32_t>(LogRingKind::kOverwriting) ? LogRingKind::kOverwriting
+                                                                                      : LogRingKind::kBounded;
+    return header;
+  }
+
+  void read_state() {
+    using namespace rings_file;
+    const Page page(file_, 0);
+    const auto state = [&]<typename T>(std::size_t at, T) { return page.load<T>(kStateAt + at); };
+    intent_ = state(offsetof(RingsFileState, intent), std::uint64_t{});
+    committed_ = state(offsetof(RingsFileState, committed), std::uint64_t{});
+    if (intent_ < committed_ || intent_ - committed_ > kMostParts) {
+      damage_.push_back("it does not say what the log has got");
+      intent_ = committed_ = std::min(intent_, committed_);
+      inexact_ = true;
+    }
+    batch_ = page.load<Batch>(kStateAt + offsetof(RingsFileState, batches) + intent_ % 2 * sizeof(Batch));
+    announced_ = batch_.announced;
+    const auto number = state(offsetof(RingsFileState, clock_number), std::uint64_t{});
+    clock_ =
+        page.load<WallClockState>(kStateAt + offsetof(RingsFileState, clocks) + number % 2 * sizeof(WallClockState));
+    check_clock();
+  }
+
+  void check_clock() {
+    const auto within = [](std::int64_t value) {
+      return value > -(std::int64_t{1} << 61) && value < std::int64_t{1} << 61;
+    };
+    const bool plausible = within(clock_.mono_ns) && within(clock_.offset_ns) && within(clock_.last_mono_ns) &&
+                           clock_.ns_per_tick > 0 && clock_.ns_per_tick < 1e6;
+    if (!plausible) {
+      damage_.push_back("its clock is damaged; times are not to be trusted");
+      clock_ = {};
+    }
+    // In the same boot no record can be from later than now.
+    char boot[sizeof header_.boot] = {};
+    const std::string id = rings_file::boot_id();
+    std::memcpy(boot, id.data(), std::min(id.size(), sizeof boot - 1));
+    if (id.empty() || std::memcmp(boot, header_.boot, sizeof boot) != 0) return;
+    latest_ticks_ = header_.ticks_are_tsc != 0 ? TscTicks::read() : MonotonicTicks::read();
+  }
+
+  bool possible(std::uint64_t ticks) const {
+    if (ticks > latest_ticks_) return false;
+    const auto ahead = static_cast<double>(static_cast<std::int64_t>(ticks - clock_.ticks));
+    return std::fabs(ahead) * std::max(clock_.ns_per_tick, 1.0) < kGreatestDistanceNs;
+  }
+
+  // --- segments ----------------------------------------------------------------------------------------------
+
+  void read_segments() {
+    using namespace rings_file;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> rings;  // Offset and bytes.
+    bool whole = true;
+    for (std::uint64_t at = kPage; at < file_.bytes();) {
+      const Page page(file_, at);
+      const auto header = page.load<SegmentHeader>(0);
+      const bool good = header.magic == kSegmentMagic && header.checksum == checksum_of(header) &&
+                        header.bytes % kPage == 0 && header.bytes >= kPage;
+      if (!good) {
+        whole = whole && header.magic == 0;
+        at = std::max(at + kPage, next_data(at + kPage));
+        continue;
+      }
+      if (header.bytes > file_.bytes() - at) damage_.push_back("it was cut at byte " + std::to_string(file_.bytes()));
+      if (header.kind == SegmentKind::kRing) rings.emplace_back(at, header.bytes);
+      if (header.kind == SegmentKind::kSites) read_sites(at, std::min(header.bytes, file_.bytes() - at));
+      at += std::min(header.bytes, file_.bytes() - at);
+    }
+    if (!whole) damage_.push_back("a part of it is damaged beyond telling what it was");
+    for (const auto& [at, bytes] : rings) read_ring(at, bytes);
+  }
+
+  std::uint64_t next_data(std::uint64_t at) const { return at < file_.bytes() ? file_.next_page(at) : at; }
+
+  void read_sites(std::uint64_t at, std::uint64_t bytes) {
+    using namespace rings_file;
+    if (bytes < kEntriesAt) return;
+    std::vector<char> table(bytes);
+    file_.read(at, table.data(), table.size());
+    std::uint64_t used;
+    std::memcpy(&used, table.data() + offsetof(SitesSegment, used), sizeof used);
+    if (used > bytes - kEntriesAt) {
+      damage_.push_back("a table of log sites is damaged");
+      used = bytes - kEntriesAt;
+    }
+    const std::size_t end = kEntriesAt + used;
+    for (std::size_t from = kEntriesAt; end - from >= sizeof(SiteEntry);) {
+      SiteEntry entry;
+      std::memcpy(&entry, table.data() + from, sizeof entry);
+      const std::size_t texts = std::size_t{entry.level_bytes} + entry.template_bytes;
+      const bool fits = entry.bytes % 8 == 0 && entry.bytes <= end - from && texts <= entry.bytes - sizeof entry &&
+                        entry.bytes >= sizeof entry;
+      const std::string_view text(table.data() + from + sizeof entry, fits ? texts : 0);
+      if (!fits || entry.checksum != checksum_of(entry, text)) {
+        damage_.push_back("a log site is damaged; its records are not readable");
+        if (!fits) return;
+      } else {
+        add_site(entry, text);
+      }
+      from += entry.bytes;
+    }
+  }
+
+  void add_site(const rings_file::SiteEntry& entry, std::string_view text) {
+    const std::uint64_t most = file_.bytes() / sizeof(rings_file::SiteEntry);
+    if (entry.number >= most)
+      return damage_.push_back("a log site has the impossible number " + std::to_string(entry.number));
+    if (entry.number >= arguments_.size()) arguments_.resize(entry.number + 1, -1);
+    try {
+      LogSiteFormat site{std::string(text.substr(0, entry.level_bytes)),
+                         parse_template(text.substr(entry.level_bytes))};
+      const auto count = static_cast<int>(site.message.pieces.size());
+      if (known_.size() <= entry.number) known_.resize(entry.number + 1);
+      known_[entry.number] = sites_.add(std::move(site));
+      arguments_[entry.number] = count;
+    } catch (const TemplateError& error) {
+      damage_.push_back("a log site's template " + error.message);
+    }
+  }
+
+  void read_ring(std::uint64_t at, std::uint64_t segment_bytes) {
+    using namespace rings_file;
+    const std::uint64_t bytes = segment_bytes - kPage;
+    if (bytes < LogRing::kLeastBytes || bytes > LogRing::kGreatestBytes || !std::has_single_bit(bytes)) {
+      return damage_.push_back("a ring has the impossible size of " + std::to_string(bytes) + " bytes");
+    }
+    if (at + kPage >= file_.bytes()) return;
+    Page page(file_, at);
+    const auto word = [&](std::size_t offset) { return page.load<std::uint64_t>(offset); };
+    static constexpr std::size_t control = offsetof(RingSegment, control);
+    const std::uint64_t head = word(control + offsetof(LogRingControl, published));
+    const std::uint64_t dropped = word(control + offsetof(LogRingControl, dropped));
+    // A sparse or cut file must not make us ask for memory that it does not fill.
+    std::vector<char> data(bytes);
+    file_.read(at + kPage, data.data(), data.size());
+    page = Page(file_, at);  // Of a living logger: what was written over meanwhile is not looked at.
+    const std::uint64_t overwritten = word(control + offsetof(LogRingControl, overwritten));
+    const std::uint64_t first_intact = word(control + offsetof(LogRingControl, first_intact));
+    const std::uint64_t tail = word(control + offsetof(LogRingControl, tail));
+    const Mark mark = mark_of(page);
+    const std::uint64_t start = std::max({mark.position, tail, kind_ == LogRingKind::kOverwriting ? overwritten : 0});
+    if (start > head || head - start > bytes || start % 8 != 0 || head % 8 != 0) {
+      damage_.push_back("a ring does not say where its records are");
+      return read_lost_ring(at, std::move(data), head, page.load<std::uint64_t>(offsetof(RingSegment, thread)));
+    }
+    std::uint64_t missing = dropped;
+    if (kind_ == LogRingKind::kOverwriting) {
+      missing = mark.skipped;
+      if (start > mark.position && start == overwritten && first_intact >= mark.number) {
+        missing += first_intact - mark.number;
+      }
+    }
+    total_missing_ += missing;
+    rings_.push_back({at, LogRingReader(std::move(data), kind_, start, head),
+                      static_cast<int>(page.load<std::uint64_t>(offsetof(RingSegment, thread))), missing});
+  }
+
+  // A ring whose positions are damaged: everything in it that looks like a record, in the order in which it lies.
+  void read_lost_ring(std::uint64_t at, std::vector<char> data, std::uint64_t head, std::uint64_t thread) {
+    const std::size_t bytes = data.size();
+    const std::uint64_t to = head % 8 == 0 && head >= bytes && head < ~std::uint64_t{0} / 2 ? head : bytes;
+    inexact_ = true;
+    rings_.push_back({at, LogRingReader(std::move(data), kind_, to - bytes, to), static_cast<int>(thread), 0});
+  }
+
+  struct Mark {
+    std::uint64_t batch, position, number, skipped;
+  };
+  // The ring's mark as of the last batch that the log has, or will have got from the rest.
+  Mark mark_of(const rings_file::Page& page) const {
+    using rings_file::RingSegment;
+    Mark marks[2];
+    for (int i = 0; i < 2; ++i) marks[i] = load_mark(page, i);
+    return marks[rings_file::counting_slot(marks[0].batch, marks[1].batch, last_batch_target())];
+  }
+  static Mark load_mark(const rings_file::Page& page, int slot) {
+    using rings_file::RingSegment;
+    const std::size_t at = offsetof(RingSegment, marks) + static_cast<std::size_t>(slot) * sizeof(rings_file::Mark);
+    return {page.load<std::uint64_t>(at + offsetof(rings_file::Mark, batch)),
+            page.load<std::uint64_t>(at + offsetof(rings_file::Mark, position)),
+            page.load<std::uint64_t>(at + offsetof(rings_file::Mark, number)),
+            page.load<std::uint64_t>(at + offsetof(rings_file::Mark, skipped))};
+  }
+
+  // --- the interrupted batch ---------------------------------------------------------------------------------
+
+  bool interrupted() const { return intent_ != committed_; }
+  bool text_is_here() const {
+    return batch_.text_is_here != 0 && batch_.text_at <= file_.bytes() &&
+           batch_.text_bytes <= file_.bytes() - batch_.text_at;
+  }
+  // Without its text, an interrupted batch is taken as not written at all.
+  std::uint64_t last_batch_target() const { return interrupted() && !text_is_here() ? committed_ : intent_; }
+
+  void read_rest(const std::string& log_path) {
+    if (!interrupted()) return;
+    if (!text_is_here()) {
+      inexact_ = true;
+      return;
+    }
+    rest_.resize(batch_.text_bytes);
+    file_.read(batch_.text_at, rest_.data(), rest_.size());
+    const std::optional<std::size_t> got = written_part(log_path);
+    if (!got) {
+      inexact_ = true;
+      return;
+    }
+    const std::size_t line = *got == 0 ? 0 : rest_.rfind('\n', *got - 1) + 1;
+    torn_ = *got - line;
+    rest_.erase(0, line);
+  }
+
+  // How much of the rest the log has got; nothing if that cannot be told.
+  std::optional<std::size_t> written_part(const std::string& log_path) {
+    std::vector<std::string> names = {log_path, log_path + ".new"};
+    for (int number = 1; number <= 1000; ++number) {
+      names.push_back(log_path + "." + std::to_string(number));
+      struct stat found;
+      if (::lstat(names.back().c_str(), &found) != 0) break;
+    }
+    for (const std::string& name : names) {
+      const int fd = ::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+      if (fd < 0) continue;
+      struct stat found;
+      const bool same = ::fstat(fd, &found) == 0 && found.st_dev == batch_.device && found.st_ino == batch_.inode;
+      const std::optional<std::size_t> part = same ? common_part(fd) : std::nullopt;
+      ::close(fd);
+      if (!same) continue;
+      torn_in_log_ = name == log_path;
+      return part;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<std::size_t> common_part(int fd) const {
+    const rings_file::Reader log(fd);
+    if (log.bytes() < batch_.file_start) return std::nullopt;
+    const std::uint64_t there = std::min<std::uint64_t>(log.bytes() - batch_.file_start, rest_.size());
+    std::string text(there, '\0');
+    if (log.read(batch_.file_start, text.data(), text.size()) != text.size()) return std::nullopt;
+    if (rest_.compare(0, text.size(), text) != 0) return std::nullopt;
+    return text.size();
+  }
+
+  // --- lines -------------------------------------------------------------------------------------------------
+
+  void write_rest(LogFile& out, bool continuing) {
+    if (rest_.empty()) return;
+    std::string_view rest = rest_;
+    if (continuing) rest.remove_prefix(torn_);
+    out.text().append(rest.substr(0, rest.size() - 1));
+    out.end_line();
+    out.write_out();
+  }
+
+  void announce(LogLines& lines, std::uint64_t as_of) {
+    if (dropped_ != 0) lines.announce(as_of, dropped_, true);
+    announced_ = std::max(announced_, total_missing_);
+  }
+
+  void count_missing() { dropped_ = total_missing_ > announced_ ? total_missing_ - announced_ : 0; }
+
+  auto rules() {
+    const auto arguments = [this](std::uint32_t site) { return site < arguments_.size() ? arguments_[site] : -1; };
+    const auto possible = [this](std::uint64_t ticks) { return this->possible(ticks); };
+    return LogRingReader::Rules<decltype(arguments), decltype(possible)>{arguments, possible};
+  }
+
+  // Moves a ring on to its next record and queues it.
+  template <typename Order>
+  void advance(std::size_t i, LogLines& lines, Order& order) {
+    Ring& ring = rings_[i];
+    const std::uint64_t before = ring.live ? ring.reader.ticks() : clock_.ticks;
+    ring.live = ring.reader.next(rules());
+    if (ring.reader.skipped() != 0) {
+      ++damaged_;
+      lines.skipped(before, ring.reader.skipped());
+    }
+    if (ring.live) order.push({ring.reader.ticks(), i});
+  }
+
+  void write_record(const Ring& ring, LogLines& lines) {
+    LogRecordHeader header = header_of(ring.reader.record());
+    header.site = known_[header.site];
+    lines.write(header, ring.reader.record(), ring.thread);
+    ++records_;
+  }
+
+  static constexpr std::uint64_t kMostParts = 1u << 20;
+
+  const rings_file::Reader file_;
+  const std::string log_path_;
+  std::vector<std::string> damage_;
+  LogRingKind kind_ = LogRingKind::kBounded;
+  const rings_file::RingsFileHeader header_;
+  std::uint64_t intent_ = 0, committed_ = 0, announced_ = 0;
+  rings_file::Batch batch_{};
+  WallClockState clock_{};
+  std::uint64_t latest_ticks_ = ~std::uint64_t{0};
+  LogSites sites_;
+  std::vector<int> arguments_;        // Of each site's number in the file; -1 where there is none.
+  std::vector<std::uint32_t> known_;  // Its number in sites_.
+  std::vector<Ring> rings_;
+  std::string rest_;  // What the log has not got of the interrupted batch, from the beginning of a line.
+  std::size_t torn_ = 0;
+  bool torn_in_log_ = false, inexact_ = false;
+  std::uint64_t total_missing_ = 0, records_ = 0, damaged_ = 0, dropped_ = 0;
+};
+
+}  // namespace latencykit

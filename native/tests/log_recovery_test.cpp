@@ -1,0 +1,425 @@
+#include "latency/log_recovery.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "latency/log_backend.h"
+#include "latency/log_recovery_journal.h"
+#include "tests/check.h"
+
+namespace latencykit {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+// A folder of its own for each test, gone afterwards.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    char name[] = "/tmp/latencykit-rings-XXXXXX";
+    CHECK(::mkdtemp(name) != nullptr);
+    path_ = name;
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  std::string log() const { return path_ + "/a.log"; }
+  std::string rings() const { return path_ + "/a.log.rings"; }
+
+ private:
+  std::string path_;
+};
+
+std::string content(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+void put_content(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> all;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) all.push_back(line);
+  return all;
+}
+
+bool try_log(LogBackend& backend, std::uint32_t site, int thread, int number, std::string_view text) {
+  LogArgument arguments[3]{};
+  arguments[0].tag = arguments[1].tag = LogTag::kInteger;
+  arguments[0].integer = thread;
+  arguments[1].integer = number;
+  arguments[2].tag = LogTag::kText;
+  arguments[2].ascii = true;
+  arguments[2].text = text.data();
+  arguments[2].encoded = text.size();
+  const std::size_t bytes = record_bytes(arguments, 3);
+  LogRing& ring = backend.ring_of_this_thread();
+  char* room = ring.reserve(bytes);
+  if (room == nullptr) return false;
+  write_record(room, bytes, site, log_ticks(), arguments, 3);
+  ring.commit(bytes);
+  return true;
+}
+
+void log(LogBackend& backend, std::uint32_t site, int thread, int number, std::string_view text = "text") {
+  while (!try_log(backend, site, thread, number, text)) {
+    backend.wait_for_room(backend.ring_of_this_thread(), 80, milliseconds(50));
+  }
+}
+
+LogBackend::Options options(const TemporaryFolder& folder, std::size_t ring_bytes, nanoseconds interval,
+                            LogRingKind kind = LogRingKind::kBounded) {
+  return {.path = folder.log(),
+          .ring_bytes = ring_bytes,
+          .flush_interval = interval,
+          .ring_kind = kind,
+          .crash_proof = true};
+}
+
+std::uint32_t site_of(LogBackend& backend) { return backend.add_site({"INFO", parse_template("{} {} {}")}); }
+
+// Runs f in a process that kills itself at the end of it, if nobody does before.
+template <typename F>
+pid_t killed(F f) {
+  const pid_t child = ::fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    f();
+    ::kill(::getpid(), SIGKILL);
+  }
+  return child;
+}
+
+void await(pid_t child) {
+  int status;
+  CHECK(::waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+struct Recovered {
+  std::string text;
+  std::uint64_t records, damaged, dropped;
+  std::vector<std::string> damage;
+  bool refused;
+};
+
+Recovered recover(const TemporaryFolder& folder) {
+  const int fd = ::open(folder.rings().c_str(), O_RDONLY | O_CLOEXEC);
+  CHECK(fd >= 0);
+  const std::string out = folder.log() + ".out";
+  ::unlink(out.c_str());
+  Recovered found{};
+  try {
+    LogRecovery recovery(fd, folder.log());
+    LogFile file(open_log(out.c_str()));
+    recovery.write(file, false);
+    found = {"", recovery.records(), recovery.damaged(), recovery.dropped(), recovery.damage(), false};
+  } catch (const RecoveryRefused&) {
+    found.refused = true;
+  }
+  ::close(fd);
+  found.text = content(out);
+  return found;
+}
+
+// As the command does it. Stops after so many writes to the file of rings, if that is not 0, as a kill would.
+void append(const TemporaryFolder& folder) {
+  const int fd = ::open(folder.rings().c_str(), O_RDWR | O_CLOEXEC);
+  CHECK(fd >= 0);
+  LogRecovery recovery(fd, folder.log());
+  LogFile file(open_log(folder.log().c_str()));
+  LogRecoveryJournal journal(fd, recovery, file);
+  file.keep(&journal);
+  recovery.write(file, true);
+  ::close(fd);
+}
+
+void closing_leaves_no_rings() {
+  TemporaryFolder folder;
+  {
+    LogBackend backend(open_log(folder.log().c_str()), options(folder, 1 << 16, milliseconds(1)));
+    CHECK(std::filesystem::exists(folder.rings()));
+    log(backend, site_of(backend), 0, 0);
+  }
+  CHECK(!std::filesystem::exists(folder.rings()));
+  CHECK(lines_of(content(folder.log())).size() == 1);
+}
+
+void what_was_never_written_is_recovered() {
+  TemporaryFolder folder;
+  await(killed([&] {
+    LogBackend backend(open_log(folder.log().c_str()), options(folder, 1 << 16, hours(1)));
+    const std::uint32_t site = site_of(backend);
+    for (int i = 0; i < 100; ++i) log(backend, site, 0, i);
+    ::kill(::getpid(), SIGKILL);
+  }));
+  CHECK(content(folder.log()).empty());
+  const Recovered found = recover(folder);
+  CHECK(found.records == 100 && found.damage.empty() && found.dropped == 0);
+  const auto lines = lines_of(found.text);
+  CHECK(lines.size() == 100);
+  for (int i = 0; i < 100; ++i) CHECK(lines[i].substr(30) == " INFO 0 " + std::to_string(i) + " text");
+  CHECK(recover(folder).text == found.text);
+  append(folder);
+  CHECK(content(folder.log()) == found.text);
+  CHECK(recover(folder).text.empty());
+  append(folder);
+  CHECK(content(folder.log()) == found.text);
+}
+
+void overwritten_records_are_counted() {
+  TemporaryFolder folder;
+  await(killed([&] {
+    LogBackend backend(open_log(folder.log().c_str()), options(folder, 4096, hours(1), LogRingKind::kOverwriting));
+    const std::uint32_t site = site_of(backend);
+    for (int i = 0; i < 10'000; ++i) log(backend, site, 0, i);
+    ::kill(::getpid(), SIGKILL);
+  }));
+  const Recovered found = recover(folder);
+  const auto all = lines_of(content(folder.log()) + found.text);
+  int last = -1, lines = 0, dropped = 0, count;
+  for (const std::string& line : all) {
+    int number;
+    if (std::sscanf(line.c_str() + 30, " INFO 0 %d text", &number) == 1) {
+      CHECK(number > last);
+      last = number;
+      ++lines;
+    } else {
+      CHECK(std::sscanf(line.c_str() + 30, " WARNING latencykit: %d record", &count) == 1);
+      dropped += count;
+    }
+  }
+  CHECK(last == 9'999);
+  CHECK(lines + dropped == 10'000);
+}
+
+// Two threads, tiny rings, killed by the parent at any moment. What was acknowledged through a shared page is in the
+// log and what is recovered, exactly once and in order; then the same again for --append.
+void nothing_acknowledged_is_lost(std::mt19937& random) {
+  TemporaryFolder folder;
+  auto* const counters =
+      static_cast<std::atomic<int>*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  const auto most = std::chrono::microseconds(random() % 6'000);
+  const std::size_t ring_bytes = random() % 2 == 0 ? 4096 : 1 << 18;
+  const pid_t child = killed([&] {
+    LogBackend backend(open_log(folder.log().c_str()), options(folder, ring_bytes, milliseconds(1)));
+    const std::uint32_t site = site_of(backend);
+    std::thread other([&] {
+      for (int i = 0;; ++i) {
+        log(backend, site, 1, i);
+        counters[16].store(i + 1, std::memory_order_release);
+      }
+    });
+    for (int i = 0;; ++i) {
+      log(backend, site, 0, i);
+      counters[0].store(i + 1, std::memory_order_release);
+    }
+  });
+  while (counters[0].load() == 0) std::this_thread::yield();
+  std::this_thread::sleep_for(most);
+  ::kill(child, SIGKILL);
+  await(child);
+  const std::string before = content(folder.log());
+  const Recovered found = recover(folder);
+  CHECK(found.damage.empty() && found.damaged == 0);
+  append(folder);
+  const std::string after = content(folder.log());
+  // A line of which the log has the beginning is printed whole and completed by appending.
+  CHECK(after.substr(0, before.size()) == before);
+  CHECK(before.substr(0, before.rfind('\n') + 1) + found.text == after);
+  int next[2] = {0, 0};
+  std::string last;
+  for (const std::string& line : lines_of(after)) {
+    int thread, number;
+    char text[16];
+    CHECK(std::sscanf(line.c_str() + 30, " INFO %d %d %15s", &thread, &number, text) == 3);
+    CHECK((thread == 0 || thread == 1) && std::string(text) == "text");
+    CHECK(number == next[thread]++);
+    CHECK(line.substr(0, 30) >= last);
+    last = line.substr(0, 30);
+  }
+  CHECK(next[0] >= counters[0].load() && next[0] <= counters[0].load() + 1);
+  CHECK(next[1] >= counters[16].load() && next[1] <= counters[16].load() + 1);
+  CHECK(recover(folder).text.empty());
+  ::munmap(counters, 4096);
+}
+
+// A file of rings with two threads' records, some of them written; made by a killed process.
+std::string sample(const TemporaryFolder& folder, LogRingKind kind) {
+  await(killed([&] {
+    LogBackend backend(open_log(folder.log().c_str()), options(folder, 4096, hours(1), kind));
+    const std::uint32_t site = site_of(backend);
+    for (int i = 0; i < 10; ++i) log(backend, site, 0, i);
+    const std::uint64_t ticket = backend.request(LogBackend::After::kNothing);
+    while (!backend.wait(ticket, milliseconds(50))) {
+    }
+    std::thread([&] {
+      for (int i = 0; i < 15; ++i) log(backend, site, 1, i, "longer than a few characters");
+    }).join();
+    for (int i = 10; i < 30; ++i) log(backend, site, 0, i);
+    ::kill(::getpid(), SIGKILL);
+  }));
+  return content(folder.rings());
+}
+
+// Any damage ends in an exception of ours or in lines, never in a fault: run under the sanitizers.
+void damage_is_survived(LogRingKind kind, std::mt19937& random, int rounds) {
+  TemporaryFolder folder;
+  const std::string whole = sample(folder, kind);
+  const std::string good = recover(folder).text;
+  CHECK(lines_of(good).size() == 35);
+  // Where something is: not in the zeros between.
+  std::vector<std::size_t> used;
+  for (std::size_t i = 0; i + 8 <= whole.size(); i += 8) {
+    if (whole.compare(i, 8, std::string(8, '\0')) != 0) used.push_back(i);
+  }
+  static constexpr std::uint64_t odd[] = {0,          1,     7,         8,          4096,      1u << 31,
+                                          0xFFFFFFFF, ~0ull, ~0ull - 7, 1ull << 63, 1ull << 40};
+  int partly = 0;
+  for (int round = 0; round < rounds; ++round) {
+    std::string bytes = whole;
+    const int kind_of_damage = static_cast<int>(random() % 4);
+    if (kind_of_damage == 0) bytes.resize(random() % bytes.size());
+    if (kind_of_damage == 1) {
+      const std::uint64_t value = odd[random() % std::size(odd)];
+      std::memcpy(bytes.data() + used[random() % used.size()], &value, 8);
+    }
+    if (kind_of_damage >= 2) {
+      const int flips = 1 + static_cast<int>(random() % 8);
+      for (int i = 0; i < flips; ++i)
+        bytes[used[random() % used.size()] + random() % 8] ^= static_cast<char>(1 + random() % 255);
+    }
+    put_content(folder.rings(), bytes);
+    const Recovered found = recover(folder);
+    partly += !found.refused && found.records > 0 && found.records < 35;
+    CHECK(found.records <= 2 * 35);
+  }
+  CHECK(partly > rounds / 20);
+}
+
+// Two texts, with any length of the first: only the true one is a record.
+void a_length_is_not_trusted() {
+  const std::string text = "twelve bytes";
+  LogArgument arguments[2]{};
+  arguments[0].tag = LogTag::kText;
+  arguments[0].ascii = true;
+  arguments[0].text = text.data();
+  arguments[0].encoded = text.size();
+  arguments[1] = arguments[0];
+  const std::size_t bytes = record_bytes(arguments, 2);
+  const auto count = [](std::uint32_t site) { return site == 3 ? 2 : -1; };
+  const auto any = [](std::uint64_t) { return true; };
+  const LogRingReader::Rules<decltype(count), decltype(any)> rules{count, any};
+  const auto found = [&](std::uint64_t length) {
+    std::vector<char> ring(4096);
+    write_record(ring.data(), bytes, 3, 0, arguments, 2);
+    std::memcpy(ring.data() + header_bytes(2), &length, sizeof length);
+    LogRingReader reader(ring, LogRingKind::kBounded, 0, bytes);
+    return reader.next(rules);
+  };
+  CHECK(found(text.size()));
+  for (const std::uint64_t length :
+       {0ull, 24ull, 32ull, 4096ull, 1ull << 32, 1ull << 40, ~0ull - 20, ~0ull - 7, ~0ull}) {
+    CHECK(!found(length));
+  }
+}
+
+void a_damaged_record_is_skipped_and_marked() {
+  TemporaryFolder folder;
+  std::string bytes = sample(folder, LogRingKind::kBounded);
+  // The record of thread 0 with number 20: its two integers lie side by side.
+  std::uint64_t pair[2] = {0, 20};
+  const std::size_t at = bytes.find(std::string(reinterpret_cast<char*>(pair), sizeof pair));
+  CHECK(at != bytes.npos);
+  bytes[at - 8] = 99;  // A tag that is none.
+  put_content(folder.rings(), bytes);
+  const Recovered found = recover(folder);
+  CHECK(found.records == 34 && found.damaged == 1);
+  CHECK(found.text.find("WARNING latencykit: 56 bytes of damaged records skipped") != found.text.npos);
+  CHECK(found.text.find(" 0 20 ") == found.text.npos && found.text.find(" 0 21 ") != found.text.npos);
+}
+
+// A batch of which the log has got any number of bytes: the rest is completed to the same text.
+void an_interrupted_batch_is_completed() {
+  TemporaryFolder folder;
+  await(killed([&] {
+    LogBackend backend(open_log(folder.log().c_str()), options(folder, 1 << 16, hours(1)));
+    const std::uint32_t site = site_of(backend);
+    for (int i = 0; i < 5; ++i) log(backend, site, 0, i);
+    const std::uint64_t ticket = backend.request(LogBackend::After::kNothing);
+    while (!backend.wait(ticket, milliseconds(50))) {
+    }
+    for (int i = 5; i < 8; ++i) log(backend, site, 0, i);
+    ::kill(::getpid(), SIGKILL);
+  }));
+  // As if it had been killed before it could say that the batch was written.
+  std::string bytes = content(folder.rings());
+  std::memset(bytes.data() + rings_file::kStateAt + offsetof(rings_file::RingsFileState, committed), 0, 8);
+  put_content(folder.rings(), bytes);
+  const std::string five = content(folder.log());
+  const std::string eight = five + recover(folder).text;
+  CHECK(lines_of(eight).size() == 8);
+  for (std::size_t size = 0; size <= five.size(); ++size) {
+    put_content(folder.rings(), bytes);
+    CHECK(::truncate(folder.log().c_str(), 0) == 0);
+    const int fd = open_log(folder.log().c_str());  // The same inode.
+    CHECK(::write(fd, five.data(), size) == static_cast<ssize_t>(size));
+    ::close(fd);
+    const std::string printed = recover(folder).text;
+    CHECK(five.substr(0, size == 0 ? 0 : five.rfind('\n', size - 1) + 1) + printed == eight);
+    append(folder);
+    CHECK(content(folder.log()) == eight);
+    CHECK(recover(folder).text.empty());
+  }
+}
+
+void others_files_are_refused() {
+  TemporaryFolder folder;
+  const std::string whole = sample(folder, LogRingKind::kBounded);
+  const auto refused = [&](std::string bytes) {
+    put_content(folder.rings(), bytes);
+    return recover(folder).refused;
+  };
+  CHECK(refused(""));
+  CHECK(refused("some text\n"));
+  CHECK(refused(std::string(100'000, 'x')));
+  std::string version = whole, order = whole;
+  version[8] = 2;
+  std::swap(order[12], order[15]);
+  CHECK(refused(version) && refused(order));
+  CHECK(!refused(whole));
+}
+
+}  // namespace
+}  // namespace latencykit
+
+int main(int argc, char** argv) {
+  using namespace latencykit;
+  const int kills = argc > 1 ? std::atoi(argv[1]) : 25;
+  std::mt19937 random(std::random_device{}());
+  closing_leaves_no_rings();
+  what_was_never_written_is_recovered();
+  overwritten_records_are_counted();
+  an_interrupted_batch_is_completed();
+  a_length_is_not_trusted();
+  a_damaged_record_is_skipped_and_marked();
+  others_files_are_refused();
+  for (int i = 0; i < kills; ++i) nothing_acknowledged_is_lost(random);
+  damage_is_survived(LogRingKind::kBounded, random, 1000);
+  damage_is_survived(LogRingKind::kOverwriting, random, 1000);
+}

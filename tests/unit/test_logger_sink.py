@@ -1,0 +1,420 @@
+"""What the logger does with its file: levels, rotation, reopening, JSON, limits, a device that is full for a while."""
+
+import errno
+import itertools
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from latencykit.engine import AsyncLogger
+from latencykit.errors import InvalidStateError, InvalidTypeError, InvalidValueError, UnsupportedError
+
+STAMP = len("2026-01-02T03:04:05.123456789Z ")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "x.log"
+
+
+def bodies(path):
+    """Level and message of every line."""
+    return [line[STAMP:] for line in path.read_text("utf-8").splitlines()]
+
+
+def rotated(path):
+    """All files of a log, the oldest first."""
+    older = sorted(path.parent.glob(path.name + ".*"), key=lambda file: -int(file.suffix[1:]))
+    return [*older, path]
+
+
+# --- levels ------------------------------------------------------------------------------------------------
+
+
+def test_the_level_may_be_changed_at_any_time(path):
+    with AsyncLogger(path, level="WARNING") as logger:
+        debug, error = logger.site("debug {}", "DEBUG"), logger.site("error {}", "ERROR")
+        for level in ("WARNING", "DEBUG", "CRITICAL", "ERROR"):
+            logger.level = level
+            assert logger.level == level
+            debug(level)
+            error(level)
+    assert bodies(path) == ["ERROR error WARNING", "DEBUG debug DEBUG", "ERROR error DEBUG", "ERROR error ERROR"]
+
+
+def test_a_wrong_level_changes_nothing(path):
+    with AsyncLogger(path, level="ERROR") as logger:
+        with pytest.raises(InvalidValueError, match="'debug' is none of DEBUG"):
+            logger.level = "debug"
+        assert (logger.level, logger.threshold) == ("ERROR", 40)
+
+
+def test_a_call_below_the_level_looks_at_no_argument(path):
+    class Loud:
+        def __format__(self, spec):
+            raise AssertionError(spec)
+
+    with AsyncLogger(path) as logger:
+        logger.site("{}", "DEBUG")(Loud())
+    assert bodies(path) == []
+
+
+# --- rotation ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_rotation_by_size_keeps_every_line_whole_and_in_order(path, form):
+    with AsyncLogger(path, capacity=1, format=form, rotate_bytes=4096, backups=1000) as logger:
+        site = logger.site("line {}")
+        for i in range(3000):
+            site(i)
+    files = rotated(path)
+    assert len(files) > 20
+    assert all(file.stat().st_size <= 4096 for file in files)
+    found = [int(n) for file in files for n in re.findall(r"[ \"]line (\d+)[\"\n]", file.read_text())]
+    assert found == list(range(3000))
+
+
+def test_only_so_many_backups_are_kept(path):
+    with AsyncLogger(path, rotate_bytes=1024, backups=2) as logger:
+        site = logger.site("{}")
+        for i in range(200):
+            site(i)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["x.log", "x.log.1", "x.log.2"]
+    kept = [int(body.split()[1]) for file in rotated(path) for body in bodies(file)]
+    assert kept == list(range(kept[0], 200))
+
+
+def test_a_line_longer_than_the_limit_has_its_own_file(path):
+    with AsyncLogger(path, rotate_bytes=1024) as logger:
+        site = logger.site("{}")
+        for text in ("a", "b" * 5000, "c"):
+            site(text)
+    assert [bodies(file) for file in rotated(path)] == [["INFO a"], ["INFO " + "b" * 5000], ["INFO c"]]
+
+
+def test_rotation_by_time_follows_the_lines(path):
+    with AsyncLogger(path, rotate_every=1, backups=50) as logger:
+        site = logger.site("{}")
+        count = 0
+        while len(rotated(path)) < 3:
+            site(count)
+            count += 1
+            logger.drain()
+    assert [body for file in rotated(path) for body in bodies(file)] == [f"INFO {i}" for i in range(count)]
+    seconds = [{line[:19] for line in file.read_text().splitlines()} for file in rotated(path)]
+    assert all(len(of_file) == 1 for of_file in seconds)
+
+
+def test_a_file_of_another_day_is_rotated_at_the_first_line(path):
+    path.write_text("yesterday\n")
+    day = 86_400 * 1_000_000_000
+    os.utime(path, ns=(0, day))
+    with AsyncLogger(path, rotate_every="1d") as logger:
+        assert path.read_text() == "yesterday\n"
+        logger.site("today")()
+    assert Path(f"{path}.1").read_text() == "yesterday\n"
+    assert bodies(path) == ["INFO today"]
+
+
+def test_a_rotation_that_fails_is_raised_and_told_and_stops_nothing(path):
+    Path(f"{path}.1").mkdir()
+    with AsyncLogger(path, rotate_bytes=1024, backups=1) as logger:
+        site = logger.site("{}")
+        for i in range(60):
+            site(i)
+        with pytest.raises(IsADirectoryError, match="Is a directory; the log could not be rotated") as caught:
+            logger.flush()
+        assert caught.value.filename == str(path)
+        assert (logger.lost, logger.written) == (0, 60)
+        said = "WARNING latencykit: the log could not be rotated and goes on in the same file: Is a directory"
+        assert said in bodies(path)
+        Path(f"{path}.1").rmdir()
+        for i in range(60, 200):
+            site(i)
+        logger.flush()
+    assert Path(f"{path}.1").is_file()
+
+
+def test_a_relative_path_is_rotated_where_it_was_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with AsyncLogger("x.log", rotate_bytes=1024) as logger:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        site = logger.site("{}")
+        for i in range(50):
+            site(i)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert (tmp_path / "x.log.1").exists()
+
+
+def test_what_cannot_be_rotated_is_refused():
+    with pytest.raises(UnsupportedError, match="'/dev/null' is no regular file"):
+        AsyncLogger("/dev/null", rotate_bytes=1024)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"rotate_bytes": 1023}, InvalidValueError),
+        ({"rotate_bytes": 1e6}, InvalidTypeError),
+        ({"rotate_bytes": 1 << 63}, InvalidValueError),
+        ({"rotate_every": 0}, InvalidValueError),
+        ({"rotate_every": 1.5}, InvalidTypeError),
+        ({"rotate_every": True}, InvalidTypeError),
+        ({"rotate_every": "1 hour"}, InvalidValueError),
+        ({"rotate_every": "h"}, InvalidValueError),
+        ({"rotate_every": "0s"}, InvalidValueError),
+        ({"rotate_every": "400d"}, InvalidValueError),
+        ({"backups": 0}, InvalidValueError),
+        ({"backups": "3"}, InvalidTypeError),
+        ({"format": "xml"}, InvalidValueError),
+    ],
+)
+def test_an_option_of_the_file_that_cannot_be_used_raises(path, options, error):
+    with pytest.raises(error):
+        AsyncLogger(path, **options)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("every", ["90s", " 15 min ", "1h", "1d", 3600])
+def test_times_between_rotations(path, every):
+    AsyncLogger(path, rotate_every=every).close()
+
+
+# --- reopening ---------------------------------------------------------------------------------------------
+
+
+def test_a_moved_file_is_followed_by_a_new_one_after_reopening(path, tmp_path):
+    moved = tmp_path / "moved"
+    with AsyncLogger(path, flush_interval=3600) as logger:
+        site = logger.site("{}")
+        site("before")
+        logger.drain()
+        path.rename(moved)
+        site("between")
+        logger.reopen()
+        site("after")
+    assert (bodies(moved), bodies(path)) == (["INFO before", "INFO between"], ["INFO after"])
+
+
+def test_a_reopening_that_fails_is_raised_and_the_file_kept(tmp_path):
+    folder, gone = tmp_path / "folder", tmp_path / "gone"
+    folder.mkdir()
+    with AsyncLogger(folder / "x.log") as logger:
+        site = logger.site("{}")
+        folder.rename(gone)
+        with pytest.raises(FileNotFoundError, match="could not be reopened and goes on in the file it had"):
+            logger.reopen()
+        site("kept")
+        logger.flush()
+    assert bodies(gone / "x.log") == ["INFO kept"]
+    with pytest.raises(InvalidStateError):
+        logger.reopen()
+
+
+# --- a device that is full for a while ---------------------------------------------------------------------
+
+
+def test_logging_goes_on_when_there_is_space_again(path):
+    code = """
+import resource, sys
+from latencykit.engine import AsyncLogger
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+logger = AsyncLogger(sys.argv[1])
+site = logger.site("{}")
+site("first")
+logger.flush()
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+for i in range(20):
+    site(i)
+try:
+    logger.flush()
+except OSError as error:
+    print(error.errno, logger.lost, logger.written)
+resource.setrlimit(resource.RLIMIT_FSIZE, before)
+site("last")
+logger.close()
+"""
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60, check=True)
+    number, lost, written = map(int, done.stdout.split())
+    assert number == errno.EFBIG
+    assert lost + written == 21
+    found = bodies(path)
+    assert found[:written] == ["INFO first", *(f"INFO {i}" for i in range(written - 1))]
+    assert f"WARNING latencykit: {lost} records lost because the file could not be written" in found[written:]
+    assert found[-2 if "WARNING" in found[-1] else -1] == "INFO last"
+
+
+def test_a_full_pipe_delays_and_loses_nothing(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    received = bytearray()
+
+    def read():
+        while part := os.read(reader, 1 << 16):
+            received.extend(part)
+
+    with AsyncLogger(fifo, capacity=1) as logger:
+        site = logger.site("{}")
+        os.set_blocking(reader, True)
+        thread = threading.Thread(target=read)
+        for i in range(2000):
+            if i == 100:
+                thread.start()
+            site("x" * 100)
+    thread.join()
+    os.close(reader)
+    assert received.count(b"\n") == 2000
+
+
+# --- order -------------------------------------------------------------------------------------------------
+
+
+def test_a_million_records_of_two_threads_are_in_strict_order(path):
+    each = 500_000
+
+    def work(site, name):
+        for i in range(each):
+            site(name, i, i / 4)
+
+    with AsyncLogger(path, capacity=20_000, on_full="block") as logger:
+        site = logger.site("{} {} {}")
+        threads = [threading.Thread(target=work, args=(site, name)) for name in "ab"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        logger.flush()
+        assert (logger.written, logger.dropped, logger.lost, logger.late) == (2 * each, 0, 0, 0)
+    seen = {"a": itertools.count(), "b": itertools.count()}
+    last = ""
+    with path.open() as file:
+        for line in file:
+            stamp, level, name, number, price = line.split()
+            assert stamp >= last
+            last = stamp
+            i = next(seen[name])
+            assert (level, number, price) == ("INFO", str(i), str(i / 4))
+    assert [next(counter) for counter in seen.values()] == [each, each]
+
+
+# --- limits a second ---------------------------------------------------------------------------------------
+
+TOLD = re.compile(r"WARNING latencykit: (\d+) records? of 'n \{\}' suppressed by its limit of 5 a second")
+
+
+def test_a_limit_lets_so_many_pass_and_tells_of_the_rest(path):
+    with AsyncLogger(path) as logger:
+        limited, free = logger.site("n {}", max_per_second=5), logger.site("n {}")
+        for i in range(1000):
+            limited(i)
+        free("free")
+        suppressed = limited.suppressed
+        assert (limited.max_per_second, free.max_per_second, free.suppressed) == (5, None, 0)
+    passed = [body for body in bodies(path) if body.startswith("INFO n ") and body != "INFO n free"]
+    told = [int(match[1]) for body in bodies(path) if (match := TOLD.fullmatch(body))]
+    assert passed[:5] == [f"INFO n {i}" for i in range(5)]
+    assert len(passed) % 5 == 0  # Should the loop have taken more than a second.
+    assert sum(told) == suppressed == 1000 - len(passed)
+    assert "INFO n free" in bodies(path)
+
+
+def test_the_next_second_has_its_own(path):
+    with AsyncLogger(path) as logger:
+        site = logger.site("n {}", max_per_second=5)
+        while logger.written < 12:
+            site(0)
+            logger.drain()
+    stamps = [line[: STAMP - 2] for line in path.read_text().splitlines() if " INFO " in line]
+    times = [datetime.fromisoformat(stamp[:26]).replace(tzinfo=UTC).timestamp() for stamp in stamps]
+    firsts = times[::5]
+    assert all(later - earlier > 0.999 for earlier, later in itertools.pairwise(firsts))
+    assert any(TOLD.fullmatch(body) for body in bodies(path))
+
+
+@pytest.mark.parametrize(("most", "error"), [(0, InvalidValueError), (1.5, InvalidTypeError), (True, InvalidTypeError)])
+def test_a_wrong_limit_raises(path, most, error):
+    with AsyncLogger(path) as logger, pytest.raises(error, match="max_per_second"):
+        logger.site("{}", max_per_second=most)
+
+
+def test_a_limited_site_of_a_closed_logger_raises(path):
+    logger = AsyncLogger(path)
+    site = logger.site("{}", max_per_second=1)
+    site(1)
+    logger.close()
+    for _ in range(3):
+        with pytest.raises(InvalidStateError):
+            site(2)
+
+
+# --- JSON --------------------------------------------------------------------------------------------------
+
+
+def test_a_line_of_json(path):
+    with AsyncLogger(path, format="json") as logger:
+        logger.site("order {} qty {} price {:.2f}", "ERROR")("AAPL", 100, 670.251)
+    line = json.loads(path.read_text())
+    assert list(line) == ["time", "level", "message", "template", "args", "thread"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", line.pop("time"))
+    assert line == {
+        "level": "ERROR",
+        "message": "order AAPL qty 100 price 670.25",
+        "template": "order {} qty {} price {:.2f}",
+        "args": ["AAPL", 100, 670.251],
+        "thread": threading.get_native_id(),
+    }
+
+
+def test_json_tells_the_threads_apart(path):
+    numbers = []
+
+    def work():
+        numbers.append(threading.get_native_id())
+        site()
+
+    with AsyncLogger(path, format="json") as logger:
+        site = logger.site("x")
+        for _ in range(3):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+            logger.drain()
+    assert [json.loads(line)["thread"] for line in path.read_text().splitlines()] == numbers
+
+
+def test_what_the_logger_says_is_json_too(path):
+    with AsyncLogger(path, capacity=1, flush_interval=3600, on_full="drop_newest", format="json") as logger:
+        site = logger.site("{}")
+        while logger.dropped == 0:
+            site(0)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    told = [line for line in lines if line["level"] == "WARNING"]
+    assert sum(line["args"][0] for line in told) == logger.dropped > 0
+    assert told[0]["template"] == "latencykit: {} {} dropped because the ring was full"
+
+
+def open_files():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_open_files_and_memory_are_given_back(path):
+    before = open_files()
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with AsyncLogger(path, capacity=1, rotate_bytes=1024, backups=3, format="json") as logger:
+        site = logger.site("{}", max_per_second=1_000_000_000)
+        for i in range(20_000):
+            site(i)
+        assert open_files() <= before + 2  # Two for a moment, while one takes the place of the other.
+    assert open_files() == before
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident < 32 * 1024
