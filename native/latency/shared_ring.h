@@ -6,6 +6,9 @@
 //     come in their order, those of one push become visible at once; between producers there is no order.
 //   * Full: push() takes what fits, which may be nothing. `capacity` records fit for each producer.
 //   * No system call and no allocation in push(), ready() and take(), unless another process sleeps (shared_gate.h).
+//   * A producer that sleeps because its lane is full is woken when half of a lane was taken since it was last told, or
+//     when the consumer finds nothing more; else it looks by itself, at the latest after SharedGate<>::kLongestSleepNs.
+//     So a consumer that takes little at a time wakes nobody each time.
 //   * What is lost. A producer that dies in push() loses what that push was about to make visible, all of it. A consumer
 //     that dies in take() loses at most what it was about to return: each lane's part is either gone or still there for
 //     its successor. No record is delivered twice, none half written.
@@ -274,6 +277,7 @@ class RingConsumer {
   std::uint64_t ready(std::uint64_t most) {
     std::uint64_t there = 0;
     for (std::size_t i = 0; i < lanes_.size() && there < most; ++i) there += lane(i).ready(most - there);
+    if (there == 0 && untold_ > 0) tell();
     return there;
   }
 
@@ -288,11 +292,12 @@ class RingConsumer {
       if (taken == 0) continue;
       block_.read(number, from.position(), records, taken);
       from.release(taken);
+      untold_ += taken;
       records += taken * block_.shape().record_bytes;
       count -= taken;
     }
     turn_ = (turn_ + used) % lanes_.size();
-    block_.header().freed.notify();
+    if (untold_ >= block_.shape().capacity / 2) tell();
   }
 
   // What moves when there are more records.
@@ -303,11 +308,17 @@ class RingConsumer {
   }
 
  private:
+  void tell() {
+    untold_ = 0;
+    block_.header().freed.notify();
+  }
+
   LaneConsumer<>& lane(std::size_t behind_turn) { return lanes_[(turn_ + behind_turn) % lanes_.size()]; }
 
   RingBlock block_;
   std::vector<LaneConsumer<>> lanes_;
   std::size_t turn_ = 0;
+  std::uint64_t untold_ = 0;  // Records taken since producers were last notified.
 };
 
 }  // namespace latencykit

@@ -2,7 +2,7 @@
 // itself takes, without Python.
 //
 // Promises: one record is on its way at a time; it is filled anew and looked at on each trip. Both ends spin. A trip ends
-// early when `stop` is set or when the other side is gone, which is looked for after a long spin only.
+// early when `stop` is set or when the other side came and went, which is looked for after a long spin only.
 #pragma once
 
 #include <atomic>
@@ -21,7 +21,12 @@ class RingTrips {
  public:
   // `to` must be a producer, `from` a consumer, both of records of one size.
   RingTrips(RingPeer& to, RingPeer& from, const std::atomic<bool>& stop)
-      : to_(to), from_(from), stop_(stop), record_(to.block().shape().record_bytes) {}
+      : to_(to), from_(from), stop_(stop), record_(to.block().shape().record_bytes) {
+    // Who went before is no news: the other side of these trips may be about to come.
+    const RingPeer::Sight consumer = to_.look_for_consumer(), producers = from_.look_for_producers();
+    if (consumer.gone()) to_.note_consumer(consumer);
+    if (producers.gone()) from_.note_producers(producers);
+  }
 
   // Sends back what comes, so many times.
   TripsEnd echo(std::size_t count) {

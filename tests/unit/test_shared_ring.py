@@ -313,7 +313,7 @@ def test_a_wait_ends_when_the_other_side_closes(name):
         assert reader.pop(1, timeout=None).tolist() == [1]
         assert reader.pop(1, timeout=None).tolist() == [2]
         with pytest.raises(InvalidStateError, match=r"producer of ring .* closed it"):
-            reader.pop(timeout=None)
+            reader.pop(timeout=60)
         assert reader.pop(timeout=0.001).shape == (0,)  # it waits for a new one
         with SharedRing.attach(name) as heir:
             heir.push([3])
@@ -327,7 +327,7 @@ def test_a_push_that_got_something_in_says_how_much(name):
         reader.close()
         assert writer.push(np.arange(3), timeout=None) == 2
         with pytest.raises(InvalidStateError, match=r"consumer of ring .* closed it"):
-            writer.push(np.arange(3), timeout=None)
+            writer.push(np.arange(3), timeout=60)
 
 
 def test_close_ends_the_wait_of_another_thread(name):
