@@ -25,6 +25,7 @@ from latencykit.analysis.intervals import quantile_ranks
 from latencykit.analysis.verdicts import judge_machine
 from latencykit.engine import SharedRing
 from latencykit.measuring.meter import read_meter
+from latencykit.suites.queues_processes import other_process
 
 ROUNDS = 25
 RECORD = np.dtype("V64")
@@ -39,18 +40,6 @@ METER_NS = 500_000_000
 LEAST_RATE_RATIO = 100
 MOST_TRIP_RATIO = 2
 NAME = f"latencykit-limits-{os.getpid()}"
-
-
-@contextmanager
-def other_process(work: Callable[..., None], *arguments: object) -> Iterator[None]:
-    """Run a function of this file in another process until the end of the block."""
-    process = multiprocessing.get_context("spawn").Process(target=work, args=arguments, daemon=True)
-    process.start()
-    try:
-        yield
-    finally:
-        process.kill()
-        process.join()
 
 
 @contextmanager
