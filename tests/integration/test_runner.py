@@ -231,6 +231,7 @@ def is_running(folder: Path) -> bool:
 def test_stopping_early_ends_the_child_and_cleans_up(tmp_path):
     path = write_suite(tmp_path, CLEANING.format(operation=RUNNING))
     (source,) = select([path])
+    before = set(psutil.Process().children())  # multiprocessing's resource tracker, where a test before needed it
     told = run_component(source, EFFORT, None, None)
     for event in told:
         if isinstance(event, events.OperationStarted):
@@ -238,7 +239,7 @@ def test_stopping_early_ends_the_child_and_cleans_up(tmp_path):
     wait_for(lambda: is_running(tmp_path))
     told.close()
     assert (tmp_path / "notes").read_text().split() == ["set", "up", "running", "cleaned"]
-    assert not psutil.Process().children()
+    assert set(psutil.Process().children()) <= before
 
 
 PARENT = """
