@@ -240,7 +240,9 @@ void run_ema(const kernels::Table& table, PyArrayObject* series, PyArrayObject* 
   const T* from = static_cast<const T*>(PyArray_DATA(series));
   T* to = static_cast<T*>(PyArray_DATA(out));
   PyThreadState* released = n < kReleaseGilFrom ? nullptr : PyEval_SaveThread();
-  kernels::ema<T>(table, from, to, static_cast<std::size_t>(n), form.alpha, form.seed_count);
+  const kernels::Settings settings{.period = form.seed_count, .alpha = form.alpha, .mean_seed = form.seed_count > 1};
+  const auto size = static_cast<std::size_t>(n);
+  (void)kernels::compute<T>(table, kernels::Indicator::ema, settings, {{from}, {to}, size});
   if (released != nullptr) PyEval_RestoreThread(released);
 }
 
