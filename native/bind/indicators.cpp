@@ -1,4 +1,4 @@
-// Indicators: ema() over arrays, the streaming Ema, and the choice of instruction set at import.
+// Indicators: ema() over arrays, and the choice of instruction set at import.
 #define PY_ARRAY_UNIQUE_SYMBOL latencykit_numpy
 #define NO_IMPORT_ARRAY
 #include <numpy/arrayobject.h>
@@ -10,7 +10,6 @@
 #include "bind/arrays.h"
 #include "bind/types.h"
 #include "kernels/kernels.h"
-#include "latency/ema.h"
 
 namespace latencykit::bind {
 namespace {
@@ -300,83 +299,6 @@ PyDoc_STRVAR(ema_doc,
              "        and alpha are given, x is not of one dimension, or out does not fit.\n"
              "    UnsupportedError: This CPU lacks the instruction set.");
 
-// ---- Ema
-
-struct EmaObject {
-  PyObject_HEAD Ema ema;
-};
-
-Ema& ema_of(PyObject* self) { return reinterpret_cast<EmaObject*>(self)->ema; }
-
-PyObject* new_ema(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-  static const char* names[] = {"period", "alpha", "seed", nullptr};
-  PyObject *period = nullptr, *alpha = nullptr, *seed = nullptr;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O$OO:Ema", const_cast<char**>(names), &period, &alpha, &seed)) {
-    return nullptr;
-  }
-  const auto form = form_of(state_of(type), period, alpha, seed);
-  if (!form) return nullptr;
-  PyObject* self = type->tp_alloc(type, 0);
-  if (self != nullptr) new (&ema_of(self)) Ema(form->alpha, form->seed_count);
-  return self;
-}
-
-void dealloc_ema(PyObject* self) {
-  PyTypeObject* type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
-}
-
-PyObject* update_ema(PyObject* self, PyObject* number) {
-  const double value = PyFloat_AsDouble(number);
-  if (value == -1 && PyErr_Occurred()) {
-    if (!PyErr_ExceptionMatches(PyExc_TypeError)) return nullptr;
-    PyErr_Clear();
-    return PyErr_Format(state_of(Py_TYPE(self))->invalid_type, "update() takes a number, not %R", number);
-  }
-  return PyFloat_FromDouble(ema_of(self).update(value));
-}
-
-PyObject* get_value(PyObject* self, void*) { return PyFloat_FromDouble(ema_of(self).value()); }
-PyObject* get_alpha(PyObject* self, void*) { return PyFloat_FromDouble(ema_of(self).alpha()); }
-
-PyMethodDef ema_methods[] = {
-    {"update", update_ema, METH_O,
-     PyDoc_STR("update($self, value, /)\n--\n\n"
-               "Take in a value and return the average, NaN while the seed is incomplete.\n\n"
-               "A value that is not finite returns NaN and changes nothing.\n\n"
-               "Raises:\n    InvalidTypeError: It is not a number.")},
-    {nullptr, nullptr, 0, nullptr},
-};
-
-PyGetSetDef ema_properties[] = {
-    {"value", get_value, nullptr, PyDoc_STR("The last average; NaN while the seed is incomplete."), nullptr},
-    {"alpha", get_alpha, nullptr, PyDoc_STR("The weight of the newest value."), nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr},
-};
-
-PyType_Slot ema_slots[] = {
-    {Py_tp_doc, const_cast<char*>(PyDoc_STR(
-                    "Ema(period=None, *, alpha=None, seed='first')\n--\n\n"
-                    "An exponential moving average that takes one value at a time.\n\n"
-                    "It has the meaning of `ema` in float64: feeding a series gives what `ema` gives for it.\n\n"
-                    "Args:\n"
-                    "    period: Number of values, at least 1; alpha is then 2 / (period + 1).\n"
-                    "    alpha: Weight of the newest value, greater than 0 and at most 1, instead of period.\n"
-                    "    seed: 'first', or 'sma' for the mean of the first `period` finite values.\n\n"
-                    "Raises:\n"
-                    "    InvalidValueError: An argument is out of range, or both or neither of period and alpha\n"
-                    "        are given."))},
-    {Py_tp_new, reinterpret_cast<void*>(new_ema)},
-    {Py_tp_dealloc, reinterpret_cast<void*>(dealloc_ema)},
-    {Py_tp_methods, ema_methods},
-    {Py_tp_getset, ema_properties},
-    {0, nullptr},
-};
-
-PyType_Spec ema_spec = {"latencykit._core.Ema", sizeof(EmaObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
-                        ema_slots};
-
 PyMethodDef functions[] = {
     {"ema", as_method(ema), METH_FASTCALL | METH_KEYWORDS, ema_doc},
     {nullptr, nullptr, 0, nullptr},
@@ -408,8 +330,7 @@ int intern_names() {
 
 int add_indicators(PyObject* module) {
   if (intern_names() < 0 || choose_isa(module) < 0) return -1;
-  if (PyModule_AddFunctions(module, functions) < 0) return -1;
-  return add_type(module, &ema_spec, &state_of_module(module)->ema);
+  return PyModule_AddFunctions(module, functions);
 }
 
 }  // namespace latencykit::bind
