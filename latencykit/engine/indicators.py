@@ -6,6 +6,24 @@ that this CPU can run. The environment variable ``LATENCYKIT_ISA`` chooses anoth
 argument `isa` for one call.
 """
 
-from latencykit._core import ISA, ISAS, Ema, ema
+from latencykit._core import (
+    ISA,
+    ISAS,
+    Atr,
+    Bollinger,
+    Ema,
+    Macd,
+    RollingMax,
+    RollingMin,
+    RollingStd,
+    Rsi,
+    Sma,
+    Vwap,
+    Zscore,
+    ema,
+)
 
-__all__ = ["ISA", "ISAS", "Ema", "ema"]
+__all__ = [
+    "ISA", "ISAS", "Atr", "Bollinger", "Ema", "Macd", "RollingMax", "RollingMin", "RollingStd", "Rsi", "Sma", "Vwap",
+    "Zscore", "ema",
+]  # fmt: skip

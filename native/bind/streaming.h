@@ -9,7 +9,7 @@
 //     static Indicator make(const kernels::Settings& settings);
 //   };
 //
-// update() takes its numbers without building a tuple and allocates nothing but what it returns. All values of a row
+// update() takes its numbers without a tuple around them and allocates nothing but what it returns. All values of a row
 // are read before any is used: reading may run the caller's code, which may use the same object.
 #pragma once
 
@@ -48,32 +48,84 @@ PyObject* repr_of(PyTypeObject* type, kernels::Indicator indicator, const kernel
 
 [[gnu::cold]] PyObject* refuse_row(PyTypeObject* type, std::size_t wanted, Py_ssize_t given);
 
-inline PyObject* as_python(double result) { return PyFloat_FromDouble(result); }
+// Makes Python objects of results.
+template <typename Result>
+class Results;
 
+template <>
+class Results<double> {
+ public:
+  static PyObject* make(double result) { return PyFloat_FromDouble(result); }
+  PyObject* make_often(double result) { return make(result); }
+  void release() {}
+};
+
+// A tuple and its floats cost as much as the rest of a call. As CPython's own zip() does, the last tuple is used again
+// where nobody else holds it any more, as after `line, signal, histogram = macd.update(price)`, and so is each of its
+// floats.
 template <std::size_t kSize>
-PyObject* as_python(const std::array<double, kSize>& results) {
-  PyObject* tuple = PyTuple_New(kSize);
-  if (tuple == nullptr) return nullptr;
-  for (std::size_t i = 0; i < kSize; ++i) {
-    PyObject* result = PyFloat_FromDouble(results[i]);
-    if (result == nullptr) {
-      Py_DECREF(tuple);
-      return nullptr;
+class Results<std::array<double, kSize>> {
+ public:
+  static PyObject* make(const std::array<double, kSize>& results) {
+    PyObject* tuple = PyTuple_New(kSize);
+    if (tuple == nullptr) return nullptr;
+    for (std::size_t i = 0; i < kSize; ++i) {
+      PyObject* result = PyFloat_FromDouble(results[i]);
+      if (result == nullptr) {
+        Py_DECREF(tuple);
+        return nullptr;
+      }
+      PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(i), result);
     }
-    PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(i), result);
+    return tuple;
   }
-  return tuple;
-}
+
+  PyObject* make_often(const std::array<double, kSize>& results) {
+    if (kReusable && last_ != nullptr && Py_REFCNT(last_) == 1) return refilled(results);
+    PyObject* tuple = make(results);
+    if (tuple != nullptr) Py_XSETREF(last_, Py_NewRef(tuple));
+    return tuple;
+  }
+
+  void release() { Py_CLEAR(last_); }
+
+ private:
+  // From 3.14 on a tuple remembers its hash; without the GIL a count of 1 does not tell that nobody else looks.
+#ifdef Py_GIL_DISABLED
+  static constexpr bool kReusable = false;
+#else
+  static constexpr bool kReusable = PY_VERSION_HEX < 0x030E0000;
+#endif
+
+  PyObject* refilled(const std::array<double, kSize>& results) {
+    for (std::size_t i = 0; i < kSize; ++i) {
+      PyObject* before = PyTuple_GET_ITEM(last_, static_cast<Py_ssize_t>(i));
+      if (Py_REFCNT(before) == 1) {
+        reinterpret_cast<PyFloatObject*>(before)->ob_fval = results[i];
+        continue;
+      }
+      PyObject* result = PyFloat_FromDouble(results[i]);
+      if (result == nullptr) return nullptr;
+      PyTuple_SET_ITEM(last_, static_cast<Py_ssize_t>(i), result);
+      Py_DECREF(before);
+    }
+    return Py_NewRef(last_);
+  }
+
+  PyObject* last_ = nullptr;
+};
 
 template <typename Type>
 class StreamingType {
   using Indicator = typename Type::Indicator;
+  using ResultsOf = Results<typename Indicator::Result>;
   static constexpr std::size_t kWidth = Type::kInputs.size();
 
   struct Object {
     PyObject_HEAD;
     Indicator indicator;
     kernels::Settings settings;
+    [[no_unique_address]] ResultsOf results;
   };
 
   static Object* as_object(PyObject* self) { return reinterpret_cast<Object*>(self); }
@@ -96,6 +148,7 @@ class StreamingType {
       ::new (&as_object(self)->indicator) Indicator(std::move(made));
       if (given[Argument::alpha] != nullptr && given[Argument::alpha] != Py_None) settings->period = 0;
       ::new (&as_object(self)->settings) kernels::Settings(*settings);
+      ::new (&as_object(self)->results) ResultsOf();
       return self;
     } catch (const std::bad_alloc&) {
       return refuse_window(state, settings->period, Indicator::kBytesPerRow);
@@ -105,6 +158,7 @@ class StreamingType {
   static void dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
     indicator_of(self).~Indicator();
+    as_object(self)->results.release();
     type->tp_free(self);
     Py_DECREF(type);
   }
@@ -118,7 +172,7 @@ class StreamingType {
   static PyObject* update_value(PyObject* self, PyObject* number) {
     double value;
     if (!read_double(Py_TYPE(self), number, Type::kInputs[0], &value)) return nullptr;
-    return as_python(indicator_of(self).update(value));
+    return as_object(self)->results.make_often(indicator_of(self).update(value));
   }
 
   static PyObject* update_row(PyObject* self, PyObject* const* args, Py_ssize_t count) {
@@ -128,7 +182,8 @@ class StreamingType {
     for (std::size_t i = 0; i < kWidth; ++i) {
       if (!read_double(Py_TYPE(self), args[i], Type::kInputs[i], &row[i])) return nullptr;
     }
-    return std::apply([self](auto... values) { return as_python(indicator_of(self).update(values...)); }, row);
+    const auto update = [self](auto... values) { return indicator_of(self).update(values...); };
+    return as_object(self)->results.make_often(std::apply(update, row));
   }
 
   static PyObject* reset(PyObject* self, PyObject*) {
@@ -136,7 +191,7 @@ class StreamingType {
     Py_RETURN_NONE;
   }
 
-  static PyObject* value(PyObject* self, void*) { return as_python(indicator_of(self).value()); }
+  static PyObject* value(PyObject* self, void*) { return ResultsOf::make(indicator_of(self).value()); }
 
   // ---- What it is
 
