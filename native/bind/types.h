@@ -38,6 +38,7 @@ struct ModuleState {
   PyTypeObject* async_logger;
   PyTypeObject* log_site;
   PyTypeObject* ema;
+  PyTypeObject* bound;
   PyTypeObject* shared_ring;
   PyTypeObject* panic_detector;
   PyTypeObject* signal;
