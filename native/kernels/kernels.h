@@ -6,7 +6,6 @@
 // The choice is the caller's: see `best`.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -54,8 +53,8 @@ Shape shape_of(Indicator indicator, const Settings& settings);
 // output; only ema's may be its input itself.
 template <typename T>
 struct Series {
-  std::array<const T*, kMostArrays> in{};
-  std::array<T*, kMostArrays> out{};
+  const T* in[kMostArrays] = {};
+  T* out[kMostArrays] = {};
   std::size_t n = 0;
 };
 
@@ -73,7 +72,7 @@ using Kernel = bool (*)(const Settings& settings, const Series<T>& series, T* sc
 template <typename T>
 struct Functions {
   EmaContinue<T> ema_continue;
-  std::array<Kernel<T>, kIndicators> kernels;  // none for ema
+  Kernel<T> kernels[kIndicators];  // none for ema
 };
 
 struct Table {
