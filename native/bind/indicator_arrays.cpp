@@ -9,7 +9,11 @@ namespace {
 // ---- Inputs
 
 bool same_shape(PyArrayObject* a, PyArrayObject* b) {
-  return PyArray_NDIM(a) == PyArray_NDIM(b) && PyArray_CompareLists(PyArray_DIMS(a), PyArray_DIMS(b), PyArray_NDIM(a));
+  if (PyArray_NDIM(a) != PyArray_NDIM(b)) return false;
+  for (int i = 0; i < PyArray_NDIM(a); ++i) {
+    if (PyArray_DIM(a, i) != PyArray_DIM(b, i)) return false;
+  }
+  return true;
 }
 
 PyObject* shape_of(PyArrayObject* array) { return PyArray_IntTupleFromIntp(PyArray_NDIM(array), PyArray_DIMS(array)); }
