@@ -12,8 +12,8 @@
 #include <array>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <limits>
-#include <utility>
 
 namespace latencykit {
 
@@ -25,6 +25,12 @@ template <typename Rule>
 class Streaming {
  public:
   using Result = typename Rule::Result;
+
+  // Of memory beside the object, for each row of the period.
+  static constexpr std::size_t kBytesPerRow = [] {
+    if constexpr (requires { typename Rule::Window; }) return Rule::Window::kBytesPerRow;
+    return std::size_t{0};
+  }();
 
   // The rule's own settings; throws std::bad_alloc if it needs memory that is refused.
   template <typename... Settings>
