@@ -8,6 +8,7 @@ from typing import (
     Generic,
     Literal,
     Never,
+    ParamSpec,
     Protocol,
     Self,
     SupportsFloat,
@@ -387,15 +388,256 @@ class DurationWatch:
 ISA: Final[str]
 ISAS: Final[tuple[str, ...]]
 
+_Seed: TypeAlias = Literal["first", "sma"]
+_Ddof: TypeAlias = Literal[0, 1]
+_Missing: TypeAlias = Literal["skip", "propagate"]
+_Float32s: TypeAlias = NDArray[np.float32]
+_Float64s: TypeAlias = NDArray[np.float64]
+_ThreeFloat32s: TypeAlias = tuple[_Float32s, _Float32s, _Float32s]
+_ThreeFloat64s: TypeAlias = tuple[_Float64s, _Float64s, _Float64s]
+
+@overload
+def ema(
+    x: _Float32s,
+    period: int | None = None,
+    *,
+    alpha: float | None = None,
+    seed: _Seed = "first",
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
 def ema(
     x: npt.ArrayLike,
     period: int | None = None,
     *,
     alpha: float | None = None,
-    seed: Literal["first", "sma"] = "first",
-    out: npt.NDArray[Any] | None = None,
+    seed: _Seed = "first",
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
     isa: str | None = None,
-) -> npt.NDArray[Any]: ...
+) -> _Float64s: ...
+@overload
+def sma(
+    x: _Float32s,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def sma(
+    x: npt.ArrayLike,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def rsi(
+    x: _Float32s,
+    period: int = 14,
+    *,
+    seed: _Seed = "sma",
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def rsi(
+    x: npt.ArrayLike,
+    period: int = 14,
+    *,
+    seed: _Seed = "sma",
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def macd(
+    x: _Float32s,
+    fast: int = 12,
+    slow: int = 26,
+    signal: int = 9,
+    *,
+    seed: _Seed = "first",
+    missing: _Missing = "skip",
+    out: _ThreeFloat32s | None = None,
+    isa: str | None = None,
+) -> _ThreeFloat32s: ...
+@overload
+def macd(
+    x: npt.ArrayLike,
+    fast: int = 12,
+    slow: int = 26,
+    signal: int = 9,
+    *,
+    seed: _Seed = "first",
+    missing: _Missing = "skip",
+    out: _ThreeFloat64s | None = None,
+    isa: str | None = None,
+) -> _ThreeFloat64s: ...
+@overload
+def bollinger(
+    x: _Float32s,
+    period: int = 20,
+    width: float = 2.0,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _ThreeFloat32s | None = None,
+    isa: str | None = None,
+) -> _ThreeFloat32s: ...
+@overload
+def bollinger(
+    x: npt.ArrayLike,
+    period: int = 20,
+    width: float = 2.0,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _ThreeFloat64s | None = None,
+    isa: str | None = None,
+) -> _ThreeFloat64s: ...
+@overload
+def atr(
+    high: _Float32s,
+    low: _Float32s,
+    close: _Float32s,
+    period: int = 14,
+    *,
+    seed: _Seed = "sma",
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def atr(
+    high: npt.ArrayLike,
+    low: npt.ArrayLike,
+    close: npt.ArrayLike,
+    period: int = 14,
+    *,
+    seed: _Seed = "sma",
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def vwap(
+    price: _Float32s,
+    volume: _Float32s,
+    period: int | None = None,
+    *,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def vwap(
+    price: npt.ArrayLike,
+    volume: npt.ArrayLike,
+    period: int | None = None,
+    *,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def rolling_std(
+    x: _Float32s,
+    period: int,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def rolling_std(
+    x: npt.ArrayLike,
+    period: int,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def rolling_min(
+    x: _Float32s,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def rolling_min(
+    x: npt.ArrayLike,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def rolling_max(
+    x: _Float32s,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def rolling_max(
+    x: npt.ArrayLike,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def zscore(
+    x: _Float32s,
+    period: int,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def zscore(
+    x: npt.ArrayLike,
+    period: int,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+
+_P = ParamSpec("_P")
+_Out_co = TypeVar("_Out_co", covariant=True)
+
+@final
+class Bound(Generic[_Out_co]):
+    def __call__(self) -> _Out_co: ...
+    @property
+    def function(self) -> Callable[..., _Out_co]: ...
+    @property
+    def inputs(self) -> tuple[NDArray[Any], ...]: ...
+    @property
+    def out(self) -> _Out_co: ...
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+
+def bind(function: Callable[_P, _Out_co], /, *args: _P.args, **kwargs: _P.kwargs) -> Bound[_Out_co]: ...
 
 # ---- streaming indicators: native/bind/streaming*.cpp
 

@@ -69,10 +69,11 @@ int each_reference(ModuleState* s, F f) {
     if (int stop = f(object)) return stop;
   }
   for (PyTypeObject** type :
-       {&s->histogram,    &s->duration_watch, &s->operation,       &s->simulated_clock, &s->precision_timer,
-        &s->timer_scope,  &s->order_arena,    &s->order,           &s->order_book,      &s->book_snapshot,
-        &s->async_logger, &s->log_site,       &s->shared_ring,     &s->panic_detector,  &s->signal,
-        &s->spsc_queue,   &s->mpmc_queue,     &s->unbounded_queue, &s->record_queue,    &s->echo}) {
+       {&s->histogram,    &s->duration_watch, &s->operation,  &s->simulated_clock, &s->precision_timer,
+        &s->timer_scope,  &s->order_arena,    &s->order,      &s->order_book,      &s->book_snapshot,
+        &s->async_logger, &s->log_site,       &s->bound,      &s->shared_ring,     &s->panic_detector,
+        &s->signal,       &s->spsc_queue,     &s->mpmc_queue, &s->unbounded_queue, &s->record_queue,
+        &s->echo}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
   }
   return 0;

@@ -37,6 +37,7 @@ struct ModuleState {
   PyObject* book_level_dtype;
   PyTypeObject* async_logger;
   PyTypeObject* log_site;
+  PyTypeObject* bound;
   PyTypeObject* shared_ring;
   PyTypeObject* panic_detector;
   PyTypeObject* signal;

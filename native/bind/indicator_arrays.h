@@ -1,0 +1,35 @@
+// The arrays of an indicator's call: its series, alone or many of equal length, and where its results go.
+//
+// Promises: an input that is contiguous, aligned and float64 or float32 is borrowed; others are copied once. With
+// an `out`, nothing is allocated for it. What is taken stays referenced until `release`, so that memory that is
+// read or written without the GIL stays where it is.
+#pragma once
+
+#include <array>
+
+#include "bind/arrays.h"
+#include "bind/indicator_functions.h"
+
+namespace latencykit::bind {
+
+// All contiguous, aligned and of the same float type and shape. No destructor: a thread that the exiting interpreter
+// ends is unwound through our frames without the GIL.
+struct Arrays {
+  std::array<PyArrayObject*, kernels::kMostArrays> in{};
+  std::array<PyArrayObject*, kernels::kMostArrays> out{};
+  PyObject* result = nullptr;  // what the call returns: out as it was passed, or new arrays
+  npy_intp rows = 0;
+  npy_intp n = 0;  // values in a row
+
+  const npy_intp* shape() const { return PyArray_DIMS(in[0]); }
+  int dimensions() const { return PyArray_NDIM(in[0]); }
+  int type() const { return PyArray_TYPE(in[0]); }
+};
+
+// Takes the arrays that were passed. False with an exception, and with part of them taken.
+bool take_arrays(ModuleState* state, const IndicatorFunction& function, PyObject* const* inputs, PyObject* out,
+                 Arrays* arrays);
+
+void release(Arrays* arrays);
+
+}  // namespace latencykit::bind
