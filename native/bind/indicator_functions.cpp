@@ -79,12 +79,12 @@ PyObject*& at(PassedArguments* passed, unsigned place) {
 }
 
 const Parameter* parameter_named(const Parameters& known, PyObject* keyword) {
-  const std::span all = std::span(known.all).first(known.count);
-  for (const Parameter& parameter : all) {
-    if (keyword == parameter.interned) return &parameter;
+  // From the end, where `out` is: of the keywords, the one that is passed where nanoseconds count.
+  for (std::size_t i = known.count; i-- > 0;) {
+    if (keyword == known.all[i].interned) return &known.all[i];
   }
-  for (const Parameter& parameter : all) {
-    if (PyUnicode_CompareWithASCIIString(keyword, parameter.name) == 0) return &parameter;
+  for (std::size_t i = 0; i < known.count; ++i) {
+    if (PyUnicode_CompareWithASCIIString(keyword, known.all[i].name) == 0) return &known.all[i];
   }
   return nullptr;
 }
