@@ -102,6 +102,7 @@ bool spread_arguments(const IndicatorFunction& function, PyObject* const* args, 
                  known.positional, positional);
     return false;
   }
+  for (std::size_t i = 0; i < function.inputs; ++i) passed->inputs[i] = nullptr;
   for (std::size_t i = 0; i < positional; ++i) at(passed, known.all[i].place) = args[i];
   const Py_ssize_t named = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
   for (Py_ssize_t i = 0; i < named; ++i) {
