@@ -141,7 +141,7 @@ PyGetSetDef properties[] = {
 PyObject* call_method(PyObject* self, PyObject*) { return call_bound(self, nullptr, 0, nullptr); }
 
 PyMethodDef methods[] = {
-    {"__call__", call_method, METH_NOARGS, "__call__($self, /)\n--\n\nCompute again and return out."},
+    {"__call__", call_method, METH_NOARGS | METH_COEXIST, "__call__($self, /)\n--\n\nCompute again and return out."},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      "__class_getitem__($type, item, /)\n--\n\nFor annotations, as Bound[NDArray[float64]]."},
     {nullptr, nullptr, 0, nullptr},
