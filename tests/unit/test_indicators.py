@@ -108,12 +108,6 @@ def test_other_types_are_refused(x: object) -> None:
         indicators.ema(x, 3)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("x", [np.zeros((2, 3)), np.float64(1)])
-def test_other_shapes_are_refused(x: object) -> None:
-    with pytest.raises(InvalidValueError, match="dimensions"):
-        indicators.ema(x, 3)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
