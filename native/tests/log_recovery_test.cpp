@@ -326,10 +326,10 @@ void a_length_is_not_trusted() {
   const auto any = [](std::uint64_t) { return true; };
   const LogRingReader::Rules<decltype(count), decltype(any)> rules{count, any};
   const auto found = [&](std::uint64_t length) {
-    std::vector<char> ring(4096);
+    LogRingBytes ring(4096);
     write_record(ring.data(), bytes, 3, 0, arguments, 2);
     std::memcpy(ring.data() + header_bytes(2), &length, sizeof length);
-    LogRingReader reader(ring, LogRingKind::kBounded, 0, bytes);
+    LogRingReader reader(std::move(ring), LogRingKind::kBounded, 0, bytes, 4096);
     return reader.next(rules);
   };
   CHECK(found(text.size()));
