@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstddef>
@@ -37,6 +36,7 @@
 #include "latency/log_mapping.h"
 #include "latency/log_ring_reader.h"
 #include "latency/log_rings_file.h"
+#include "latency/log_rings_input.h"
 #include "latency/log_sites.h"
 
 namespace latencykit {
@@ -45,92 +45,6 @@ namespace latencykit {
 struct RecoveryRefused {
   std::string message;
 };
-
-namespace rings_file {
-
-// A file that is read by offsets, all of them held against its size.
-class Reader {
- public:
-  explicit Reader(int fd) : fd_(fd) {
-    struct stat found;
-    if (::fstat(fd, &found) != 0 || !S_ISREG(found.st_mode)) return;
-    bytes_ = static_cast<std::uint64_t>(found.st_size);
-    stored_ = static_cast<std::uint64_t>(found.st_blocks) * 512;
-  }
-
-  std::uint64_t bytes() const { return bytes_; }
-  // No text, table or record in the file is longer than this; more can only be holes. Of a file that its
-  // filesystem compresses, or made sparse, up to kSmall is believed.
-  std::uint64_t most_content() const { return std::min(bytes_, std::max(stored_, kSmall)); }
-
-  // Fills `out` with what the file has from `at` on; what it has not is zero. Returns the bytes that it has.
-  std::size_t read(std::uint64_t at, char* out, std::size_t size) const {
-    const std::size_t done = std::min(read_part(at, out, size), size);
-    std::memset(out + done, 0, size - done);
-    return done;
-  }
-
-  // The same into memory that is all zero, of which no more is touched than the file has content for.
-  void read_over_zeros(std::uint64_t at, char* out, std::size_t size) const {
-    const std::uint64_t end = std::min<std::uint64_t>(at + size, bytes_);
-    for (std::uint64_t from = at; from < end;) {
-      const std::uint64_t data = size <= stored_ ? from : seek(from, SEEK_DATA, from);
-      const std::uint64_t hole = size <= stored_ ? end : std::min(end, seek(data, SEEK_HOLE, end));
-      if (data >= hole) return;
-      read_part(data, out + (data - at), hole - data);
-      from = hole;
-    }
-  }
-
-  // The next offset from `at` on, of a multiple of a page, at which there may be something else than zeros.
-  std::uint64_t next_page(std::uint64_t at) const {
-    return seek(at, SEEK_DATA, at) / kPage * kPage;
-  }
-
- private:
-  static constexpr std::uint64_t kSmall = 64u << 20;
-
-  // `unknown` where the filesystem does not say; the end of the file where there is none.
-  std::uint64_t seek(std::uint64_t at, int what, std::uint64_t unknown) const {
-    const off_t found = ::lseek(fd_, static_cast<off_t>(at), what);
-    if (found >= 0) return static_cast<std::uint64_t>(found);
-    return errno == ENXIO ? bytes_ : unknown;
-  }
-
-  std::size_t read_part(std::uint64_t at, char* out, std::size_t size) const {
-    std::size_t done = 0;
-    while (done < size && at + done < bytes_) {
-      const ssize_t got = ::pread(fd_, out + done, size - done, static_cast<off_t>(at + done));
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) break;
-      done += static_cast<std::size_t>(got);
-    }
-    return done;
-  }
-
-  const int fd_;
-  std::uint64_t bytes_ = 0, stored_ = 0;
-};
-
-// A page of a file, or the beginning of one.
-class Page {
- public:
-  Page(const Reader& file, std::uint64_t at) : bytes_(file.read(at, data_.data(), kPage)) {}
-
-  std::size_t bytes() const { return bytes_; }
-  template <typename T>
-  T load(std::size_t at) const {
-    T value;
-    std::memcpy(&value, data_.data() + at, sizeof value);
-    return value;
-  }
-
- private:
-  alignas(8) std::array<char, kPage> data_;
-  std::size_t bytes_;
-};
-
-}  // namespace rings_file
 
 class LogRecovery {
  public:

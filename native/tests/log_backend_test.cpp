@@ -360,6 +360,27 @@ void a_limit_is_told_at_the_end_at_the_latest() {
         " WARNING latencykit: 4 records of 'say {{}} {}' suppressed by its limit of 1 a second");
 }
 
+// The calls bring their own times: a second that is long over, and the beginning of the next.
+void a_second_that_is_over_is_told_while_logging_goes_on() {
+  TemporaryFile file;
+  LogBackend backend(open_log(file.path().c_str()), options(file.path()));
+  const std::uint64_t now = log_ticks(), second = std::uint64_t{1} << 40;
+  auto made = std::make_unique<LogRateLimit>(2, second);
+  LogRateLimit* limit = made.get();
+  backend.add_site({"INFO", parse_template("{}"), std::move(made)});
+  for (int i = 0; i < 5; ++i) limit->admit(now - 2 * second);
+  await(backend, false);
+  CHECK(file.lines().size() == 1);
+  CHECK(file.lines()[0].substr(30) == " WARNING latencykit: 3 records of '{}' suppressed by its limit of 2 a second");
+  int passed = 0;
+  for (int i = 0; i < 5; ++i) passed += limit->admit(now);
+  CHECK(passed == 2 && limit->suppressed() == 6);
+  await(backend, false);
+  CHECK(file.lines().size() == 1);
+  backend.close();
+  CHECK(file.lines().size() == 2);
+}
+
 void a_failed_rotation_is_told_in_the_log() {
   TemporaryFile file;
   const std::string blocked = file.path() + ".new";
@@ -478,6 +499,7 @@ int main() {
   rotated_files_hold_every_line_once();
   json_has_the_thread_and_the_logger_its_own();
   a_limit_is_told_at_the_end_at_the_latest();
+  a_second_that_is_over_is_told_while_logging_goes_on();
   a_failed_rotation_is_told_in_the_log();
   a_full_device_is_reported_and_survived();
   a_torn_line_is_ended_and_the_loss_told();
