@@ -39,7 +39,7 @@ def check_path(path: "str | bytes | os.PathLike[str]") -> str | bytes:
         raise InvalidTypeError(f"path {path!r} is neither a str nor a path; give the name of the log's file")
     name = os.fspath(path)
     if os.fsencode(name).find(b"\0") >= 0:
-        raise InvalidValueError(f"path {path!r} holds a zero character, which no file's name can have")
+        raise InvalidValueError(f"path {path!r} holds a null character, which no file's name can have")
     return name
 
 
