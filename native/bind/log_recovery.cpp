@@ -144,6 +144,7 @@ Report append(int rings, const Request& request) {
   LogFile log(fd);
   LogRecoveryJournal journal(rings, recovery, log);
   log.keep(&journal);
+  if (recovery.completes_line()) log.continue_line();
   recovery.write(log, true, request.telling);
   log.sync();
   Report report = finish(recovery, log, request);

@@ -78,6 +78,8 @@ class LogRecovery {
   // of them.
   std::uint64_t rest_lines() const { return static_cast<std::uint64_t>(std::count(rest_.begin(), rest_.end(), '\n')); }
   std::size_t torn_bytes() const { return torn_; }
+  // Whether what is written first completes the last line of the log.
+  bool completes_line() const { return torn_in_log_ && torn_ != 0; }
   // Whether some lines may come a second time, because the log is not as its logger left it.
   bool inexact() const { return inexact_; }
 
@@ -182,12 +184,15 @@ class LogRecovery {
       damage_.push_back("its clock is damaged; times are not to be trusted");
       clock_ = {};
     }
-    // In the same boot no record can be from later than now.
     char boot[sizeof header_.boot] = {};
     const std::string id = rings_file::boot_id();
     std::memcpy(boot, id.data(), std::min(id.size(), sizeof boot - 1));
-    if (id.empty() || std::memcmp(boot, header_.boot, sizeof boot) != 0) return;
-    latest_ticks_ = header_.ticks_are_tsc != 0 ? TscTicks::read() : MonotonicTicks::read();
+    same_boot_ = !id.empty() && std::memcmp(boot, header_.boot, sizeof boot) == 0;
+  }
+
+  // In the same boot no record can be from later than now.
+  void look_at_clock() {
+    if (same_boot_) latest_ticks_ = header_.ticks_are_tsc != 0 ? TscTicks::read() : MonotonicTicks::read();
   }
 
   bool possible(std::uint64_t ticks) const {
@@ -298,6 +303,7 @@ class LogRecovery {
       // Unless that is all of it.
       if (!overwriting || now.overwritten <= before.head || now.overwritten > now.head) break;
     }
+    look_at_clock();
     const bool lapped = overwriting && now.overwritten > before.head && now.overwritten <= now.head;
     const std::uint64_t head = lapped ? now.overwritten : before.head;
     const std::uint64_t start = std::max({now.mark.position, now.tail, overwriting ? now.overwritten : 0});
@@ -488,6 +494,7 @@ class LogRecovery {
   std::uint64_t intent_ = 0, committed_ = 0, announced_ = 0;
   rings_file::Batch batch_{};
   WallClockState clock_{};
+  bool same_boot_ = false;
   std::uint64_t latest_ticks_ = ~std::uint64_t{0};
   LogSites sites_;
   std::vector<int> arguments_;        // Of each site's number in the file; -1 where there is none.

@@ -145,6 +145,7 @@ void append(const TemporaryFolder& folder) {
   LogFile file(open_log(folder.log().c_str()));
   LogRecoveryJournal journal(fd, recovery, file);
   file.keep(&journal);
+  if (recovery.completes_line()) file.continue_line();
   recovery.write(file, true);
   ::close(fd);
 }
