@@ -225,8 +225,8 @@ PyObject* to_python(ModuleState* state, const Request& request, const Report& re
   }
   return Py_BuildValue("{sKsKsKsKsKsOsOsIsNsN}", "records", report.records, "damaged", report.damaged, "dropped",
                        report.dropped, "rest_lines", report.rest_lines, "torn_bytes", report.torn, "inexact",
-                       report.inexact ? Py_True : Py_False, "unfinished", report.unfinished ? Py_True : Py_False, "process", report.process, "damage", damage, "kept_as",
-                       kept);
+                       report.inexact ? Py_True : Py_False, "unfinished", report.unfinished ? Py_True : Py_False,
+                       "process", report.process, "damage", damage, "kept_as", kept);
 }
 
 PyObject* recover_log(PyObject* module, PyObject* args) {

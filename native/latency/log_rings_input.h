@@ -56,9 +56,7 @@ class Reader {
   }
 
   // The next offset from `at` on, of a multiple of a page, at which there may be something else than zeros.
-  std::uint64_t next_page(std::uint64_t at) const {
-    return seek(at, SEEK_DATA, at) / kPage * kPage;
-  }
+  std::uint64_t next_page(std::uint64_t at) const { return seek(at, SEEK_DATA, at) / kPage * kPage; }
 
  private:
   static constexpr std::uint64_t kSmall = 64u << 20;

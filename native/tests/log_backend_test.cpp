@@ -490,7 +490,9 @@ void a_line_that_was_never_ended_is_not_continued() {
   TemporaryFile file;
   for (const char* before : {"torn", "", "whole\n"}) {
     std::ofstream(file.path(), std::ios::trunc) << before;
-    { LogBackend nothing(open_log(file.path().c_str()), options(file.path())); }
+    {
+      LogBackend nothing(open_log(file.path().c_str()), options(file.path()));
+    }
     std::ostringstream text;
     text << std::ifstream(file.path()).rdbuf();
     CHECK(text.str() == before);

@@ -1,7 +1,6 @@
 """The logger where programs are least careful: signals, forks, exits, files that are moved under it."""
 
 import itertools
-import os
 import subprocess
 import sys
 import textwrap
