@@ -79,7 +79,8 @@ def write_to(descriptor: int, path: str | os.PathLike[str], *, in_use: bool = Fa
 def append_to_log(path: str | os.PathLike[str]) -> RecoveredLog:
     """Append what the log has not got to it, byte for byte as its logger would have, and delete the file of rings.
 
-    A damaged file of rings is renamed instead. One that its logger had not finished holds nothing and is deleted. Whoever is killed meanwhile can begin again: no line comes twice.
+    A damaged file of rings is renamed instead. One that its logger had not finished holds nothing and is deleted.
+    Whoever is killed meanwhile can begin again: no line comes twice.
 
     Args:
         path: The log, or its file of rings.

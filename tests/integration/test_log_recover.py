@@ -191,6 +191,18 @@ def test_what_is_no_file_of_rings_is_refused(tmp_path, content, word):
         assert refused.stdout == b""
 
 
+def test_an_unfinished_file_of_rings_is_deleted_by_appending_and_that_is_said(tmp_path):
+    rings = tmp_path / "a.log.rings"
+    rings.write_bytes(bytes(8192))
+    assert recover(tmp_path / "a.log").returncode == 2
+    assert rings.exists()
+    said = recover(tmp_path / "a.log", "--append")
+    assert (said.returncode, said.stdout) == (0, b"")
+    assert said.stderr.count(b"\n") == 1
+    assert b"the empty file is deleted" in said.stderr
+    assert not rings.exists()
+
+
 def test_paths_that_lead_nowhere_are_refused(tmp_path):
     assert b"neither" in recover(tmp_path / "missing.log").stderr
     (tmp_path / "dir.rings").mkdir()
