@@ -62,6 +62,7 @@ class RingPeer {
     constexpr int kTries = 100;  // The name may be removed between opening and claiming; not for ever.
     for (int i = 0; i < kTries; ++i) {
       auto peer = std::make_shared<RingPeer>(name, SharedMemory::Open::kCreateIfMissing);
+      if (!peer->memory_.is_memory()) refuse(RingBlock::Fault::kForeign);
       if (!peer->claims_.found()) continue;
       if (!peer->claims_.take(kMaking)) refuse_existing();
       if (!peer->memory_.has_name()) continue;
@@ -90,10 +91,14 @@ class RingPeer {
 
   // Takes a name away; false if there was none, or if somebody uses it for a ring and `used` is set.
   static bool remove(const std::string& name, bool* used) {
-    const SharedMemory memory(name, SharedMemory::Open::kReadWrite);
-    const SharedClaims claims(memory);
-    *used = claims.found() && claims.is_taken_elsewhere(kMaking, kFirstLane + RingShape::kMostLanes);
-    return !*used && memory.remove_name();
+    try {
+      const SharedMemory memory(name, SharedMemory::Open::kReadWrite);
+      const SharedClaims claims(memory);
+      *used = claims.found() && claims.is_taken_elsewhere(kMaking, kFirstLane + RingShape::kMostLanes);
+      return !*used && memory.remove_name();
+    } catch (const std::system_error& error) {
+      return SharedMemory::remove_unopened(name, error);
+    }
   }
 
   RingPeer(const std::string& name, SharedMemory::Open how) : memory_(name, how), claims_(memory_) {}
@@ -103,6 +108,8 @@ class RingPeer {
 
   const RingBlock& block() const { return *block_; }
   bool is_inherited() const noexcept { return claims_.is_inherited(); }
+  // Whether the memory was cut short under this process, so that what was read last means nothing.
+  bool is_cut() const noexcept { return memory_.is_cut(); }
   void remove_name() const { memory_.remove_name(); }
 
   RingProducer* producer() { return producer_ ? &*producer_ : nullptr; }
@@ -221,7 +228,7 @@ class RingPeer {
     const std::uint64_t bytes = RingBlock::bytes_for(shape, text.size());
     try {
       memory_.resize(bytes);
-      memory_.map(bytes);
+      memory_.map_guarded(bytes);
     } catch (...) {
       memory_.remove_name();  // A name without a ring would be in the way.
       throw;
@@ -232,7 +239,7 @@ class RingPeer {
   // Maps what is there and checks it. Nothing is mapped beyond the size that the file has.
   RingBlock::Fault join(std::uint64_t bytes) {
     if (bytes < sizeof(RingHeader)) return RingBlock::Fault::kForeign;
-    memory_.map(bytes);
+    memory_.map_guarded(bytes);
     const RingBlock::Fault fault = RingBlock::check(memory_.data(), bytes, &block_);
     if (fault != RingBlock::Fault::kNone) return fault;
     const std::uint64_t producers = producers_begun();
