@@ -28,6 +28,7 @@
 #include "latency/shared_memory.h"
 #include "latency/shared_ring.h"
 #include "latency/tsc_clock.h"
+#include "latency/waiting.h"
 
 namespace latencykit {
 
@@ -187,17 +188,12 @@ class RingPeer {
   }
   void note_consumer(const Sight& sight) { consumers_known_ = sight.begun; }
 
-  // Spins for a short while; whether a position moved.
+  // Spins for a short while; whether a position moved. With one CPU only a moment: the other side may need that one.
   static bool spin_for(const AwaitedPositions& awaited, std::uint64_t longest_ns) {
-    constexpr int kLooksPerTime = 32;  // Reading the clock costs as much as many looks.
-    const std::uint64_t end = monotonic_ns() + std::min<std::uint64_t>(longest_ns, kSpinNs);
-    do {
-      for (int i = 0; i < kLooksPerTime; ++i) {
-        if (awaited.moved()) return true;
-        relax();
-      }
-    } while (monotonic_ns() < end);
-    return false;
+    if (spin_until(awaited, monotonic_ns() + std::min(longest_ns, kMomentNs))) return true;
+    // A system call, made only by who waits for longer than it takes.
+    if (longest_ns <= kMomentNs || has_one_cpu()) return false;
+    return spin_until(awaited, monotonic_ns() + std::min(longest_ns, kSpinNs) - kMomentNs);
   }
   // Sleeps until a position may have moved, at most SharedGate<>::kLongestSleepNs.
   static void sleep_for(SharedGate<>& gate, const AwaitedPositions& awaited, std::uint64_t longest_ns) {
@@ -212,6 +208,18 @@ class RingPeer {
   static constexpr off_t kFirstLane = 2;
   // A sleep and its wake-up take some 5 microseconds each, and a system call of the other side.
   static constexpr std::uint64_t kSpinNs = 20'000;
+  static constexpr std::uint64_t kMomentNs = 1'000;
+
+  static bool spin_until(const AwaitedPositions& awaited, std::uint64_t end) {
+    constexpr int kLooksPerTime = 32;  // Reading the clock costs as much as many looks.
+    do {
+      for (int i = 0; i < kLooksPerTime; ++i) {
+        if (awaited.moved()) return true;
+        relax();
+      }
+    } while (monotonic_ns() < end);
+    return false;
+  }
 
   [[noreturn]] static void refuse_existing() { throw RingError(RingError::Reason::kExists, "exists already"); }
 
