@@ -84,7 +84,9 @@ def test_noise_over_every_byte_is_an_error_or_noise(name, tmp_path, seed):
         while time.monotonic() < end:
             at = chance.choice([chance.randrange(len(whole)), chance.randrange(64, 1500), chance.randrange(0, 64)])
             file.seek(at)
-            file.write(chance.choice([b"\0" * 8, b"\xff" * 8, chance.randbytes(chance.randrange(1, 16))])[: len(whole) - at])
+            file.write(
+                chance.choice([b"\0" * 8, b"\xff" * 8, chance.randbytes(chance.randrange(1, 16))])[: len(whole) - at]
+            )
             if chance.random() < 0.02:  # whole again, so that both sides get further than the check
                 file.seek(0)
                 file.write(whole)

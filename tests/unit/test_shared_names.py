@@ -4,10 +4,10 @@ import os
 import socket
 
 import pytest
+from shared_names import file_of, new_name
 
 from latencykit.engine import OrderBook, SharedRing
 from latencykit.errors import DataError
-from shared_names import file_of, new_name
 
 pytestmark = pytest.mark.skipif(not file_of("").is_dir(), reason="shared memory has no folder here")
 

@@ -22,6 +22,7 @@ def name(request):
     name = f"latencykit-test-{os.getpid()}-{abs(hash(request.node.nodeid))}"
     yield name
     SharedRing.remove(name)
+    SharedRing.remove(name + "-back")
 
 
 def numbered(first, count):
@@ -495,4 +496,3 @@ def test_round_trips_see_that_the_file_is_cut_short(name):
         thread.join(30)
         assert [type(error) for error in errors] == [DataError], errors
         assert "lost its memory" in str(errors[0])
-    SharedRing.remove(name + "-back")
