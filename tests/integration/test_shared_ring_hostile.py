@@ -112,13 +112,14 @@ import numpy as np
 from latencykit.engine import SharedRing
 name, first = sys.argv[1], int(sys.argv[2])
 with SharedRing.attach(name) as ring:
-    print("ready", flush=True)
     while True:
         records = np.zeros(9, ring.dtype)
         records["number"] = np.arange(first, first + 9)
         records["check"] = records["number"] ^ np.uint64(0x5555_5555_5555_5555)
         records["body"] = records["number"][:, None]
         first += ring.push(records, timeout=None)
+        if first == 9:
+            print("ready", flush=True)  # from here on it is a producer, whose death is noticed
 """
 
 
