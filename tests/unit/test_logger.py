@@ -463,14 +463,20 @@ def test_a_record_that_can_never_fit_raises(path, on_full):
 def test_ctrl_c_ends_a_wait_for_room(tmp_path):
     # A FIFO whose reader does not read: the backend is stuck in its write, so the ring stays full.
     code = """
-import os, signal, sys, threading
+import faulthandler, os, signal, sys, threading
 from latencykit.engine import AsyncLogger
+faulthandler.dump_traceback_later(60, exit=True)  # a wait that nothing ends is a failure
 fifo = sys.argv[1]
 os.mkfifo(fifo)
 reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
 logger = AsyncLogger(fifo, capacity=1)
 site = logger.site("{}")
 done = threading.Event()
+def handle(*_):
+    if not done.is_set():  # once: a second one would end the code that reports the first
+        done.set()
+        raise KeyboardInterrupt
+signal.signal(signal.SIGINT, handle)
 def interrupt():
     while not done.wait(0.2):
         os.kill(os.getpid(), signal.SIGINT)
@@ -479,8 +485,7 @@ try:
     while True:
         site("x" * 1000)
 except KeyboardInterrupt:
-    done.set()
-    print("interrupted")
+    print("interrupted", flush=True)
 os._exit(0)
 """
     out, _ = run(code, tmp_path / "fifo")
