@@ -21,15 +21,17 @@ struct ExactSum {
   }
 };
 
+// The sums up to each value of two pieces at once, in their place.
 template <typename W>
-double scan_sums(double* values) {
-  auto carry = W::zero();
+void scan_sums(double* a, double* b) {
+  auto carry_a = W::zero(), carry_b = W::zero();
   for (std::size_t i = 0; i < kPiece; i += W::lanes) {
-    const auto sums = W::add(scan_up<W, Sum<W>>(W::load(values + i)), carry);
-    W::store(values + i, sums);
-    carry = W::last(sums);
+    const auto scanned_a = scan_up<W, Sum<W>>(W::load(a + i)), scanned_b = scan_up<W, Sum<W>>(W::load(b + i));
+    W::store(a + i, W::add(scanned_a, carry_a));
+    W::store(b + i, W::add(scanned_b, carry_b));
+    carry_a = W::add(W::last(scanned_a), carry_a);
+    carry_b = W::add(W::last(scanned_b), carry_b);
   }
-  return values[kPiece - 1];
 }
 
 // W is the instruction set's vector of doubles: in float32 a long sum would have no digits left. Sums are of
@@ -38,6 +40,7 @@ template <typename V, typename W>
 bool vwap_from_begin(const Series<typename V::Value>& s) {
   using T = typename V::Value;
   if (s.n == 0) return true;
+  T* const out = s.out[0];
   const double origin = s.in[0][0];
   ExactSum traded, volume;
   Buffer<W> traded_sums, volume_sums;
@@ -49,14 +52,14 @@ bool vwap_from_begin(const Series<typename V::Value>& s) {
       traded_sums.values[i] = (static_cast<double>(s.in[0][at + i]) - origin) * volume_sums.values[i];
     }
     for (std::size_t i = n; i < kPiece; ++i) volume_sums.values[i] = traded_sums.values[i] = 0;
-    const double piece_traded = scan_sums<W>(traded_sums.values), piece_volume = scan_sums<W>(volume_sums.values);
+    scan_sums<W>(traded_sums.values, volume_sums.values);
     for (std::size_t i = 0; i < n; ++i) {
       const double total = volume.sum + (volume.error + volume_sums.values[i]);
       const double sum = traded.sum + (traded.error + traded_sums.values[i]);
-      s.out[0][at + i] = static_cast<T>(total == 0 ? kNaN<double> : origin + sum / total);
+      out[at + i] = static_cast<T>(origin + sum / (total == 0 ? kNaN<double> : total));
     }
-    traded.add(piece_traded);
-    volume.add(piece_volume);
+    traded.add(traded_sums.values[kPiece - 1]);
+    volume.add(volume_sums.values[kPiece - 1]);
   }
   return true;
 }

@@ -148,7 +148,9 @@ struct WeightedPrice {
   }
   template <typename Load, typename Store>
   void finish(const Load&, const Register* t, const Store& store) const {
-    store(0, V::add(pivot, V::div(t[0], t[1])));
+    const Register distance = V::div(t[0], t[1]);
+    // Without volume it is infinite, or NaN already; infinity times 0 is NaN.
+    store(0, V::add(pivot, V::fma(distance, V::zero(), distance)));
   }
 
   Register pivot;
@@ -193,9 +195,10 @@ void aggregate_left(const W& window, const Series<T>& s, std::size_t pivot, std:
   for (Register& r : t) r = V::low(r, valid, Op::identity());
   for (;;) {
     for (int a = 0; a < W::aggregates; ++a) {
-      t[a] = Op::of(scan_down<V, Op>(t[a]), carry[a]);
-      V::store(left + a * room + k, t[a]);
-      carry[a] = V::first(t[a]);
+      const Register scanned = scan_down<V, Op>(t[a]);
+      V::store(left + a * room + k, Op::of(scanned, carry[a]));
+      // Not from what was stored, so that one operation is all that the next vector waits for.
+      carry[a] = Op::of(V::first(scanned), carry[a]);
     }
     if (k == 0) return;
     k -= V::lanes;
@@ -217,9 +220,9 @@ void aggregate_right(const W& window, const Series<T>& s, std::size_t pivot, std
     const Rows<V, T> rows{s, pivot + k, s.n - pivot - k};
     window.terms(rows, t);
     for (int a = 0; a < W::aggregates; ++a) {
-      t[a] = Op::of(scan_up<V, Op>(t[a]), carry[a]);
-      carry[a] = V::last(t[a]);
-      t[a] = Op::of(t[a], V::load(left + a * room + k));
+      const Register scanned = scan_up<V, Op>(t[a]);
+      t[a] = Op::of(Op::of(scanned, carry[a]), V::load(left + a * room + k));
+      carry[a] = Op::of(V::last(scanned), carry[a]);
     }
     window.finish(rows, t, rows);
   }
