@@ -150,6 +150,18 @@ void a_constant_window_is_exact() {
   }
 }
 
+// Distances whose squares vanish: their sum squared does not, and a variance must not come out below 0.
+void vanishing_squares_give_no_deviation() {
+  constexpr double kTiny = 1.5e-162;
+  RollingStd deviation(std::size_t{14}, 0u);
+  Zscore zscore(std::size_t{14}, 0u);
+  for (int i = 0; i < 40; ++i) {
+    const double value = i % 14 == 13 ? 0 : kTiny;  // The pivots are 0.
+    const double std = deviation.update(value), z = zscore.update(value);
+    if (i >= 13) CHECK(std == 0 && std::isnan(z));
+  }
+}
+
 // ---- Averages
 
 void averages_follow_their_definition(std::size_t period, bool mean_seed, std::uint64_t seed) {
@@ -242,7 +254,16 @@ void vwap_without_volume_is_nan() {
     CHECK(vwap.update(13.0, 4.0) == 12.5);
     const double opposite = vwap.update(14.0, -4.0);
     CHECK(period == 0 ? opposite == 11 : std::isnan(opposite));
+    vwap.reset();
+    vwap.update(10.0, 1.0);
+    CHECK(std::isnan(vwap.update(20.0, -1.0)));
   }
+}
+
+void a_compensated_sum_keeps_what_rounding_takes() {
+  CompensatedSum sum;
+  for (const double value : {1.0, 1e100, 1.0, -1e100}) sum.add(value);
+  CHECK(sum.total() == 2);
 }
 
 // A plain sum of a million volumes of 0.1 and 0.3 would be off by thousands of roundings.
@@ -347,6 +368,21 @@ void propagated_rows_restart_windows_and_end_averages() {
   }
 }
 
+void reset_forgets_all() {
+  const auto x = prices(40, 8);
+  auto used = every_indicator(Missing::skip);
+  for (const std::size_t rows : {1, 2, 5, 11}) {
+    auto fresh = every_indicator(Missing::skip);
+    for (std::size_t each = 0; each < used.size(); ++each) {
+      for (std::size_t i = 0; i < rows; ++i) used[each].update(1000.0 * static_cast<double>(i));
+      used[each].reset();
+      CHECK(all_nan(used[each].value(0)));
+      for (double value : x) CHECK(same(used[each].update(value), fresh[each].update(value)));
+      used[each].reset();
+    }
+  }
+}
+
 void any_part_of_a_row_can_be_missing() {
   Atr atr(std::uint64_t{1}, true);
   Vwap vwap(std::size_t{0});
@@ -395,8 +431,11 @@ int main() {
   a_long_cumulative_vwap_does_not_drift();
   a_huge_value_leaves_nothing_behind();
   a_constant_window_is_exact();
+  vanishing_squares_give_no_deviation();
+  a_compensated_sum_keeps_what_rounding_takes();
   skipped_rows_change_nothing();
   propagated_rows_restart_windows_and_end_averages();
+  reset_forgets_all();
   any_part_of_a_row_can_be_missing();
   refused_memory_throws();
 }
