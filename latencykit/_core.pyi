@@ -886,6 +886,7 @@ class _Recovered(TypedDict):
     rest_lines: int
     torn_bytes: int
     inexact: bool
+    unfinished: bool
     process: int
     damage: tuple[str, ...]
     kept_as: str

@@ -1,5 +1,6 @@
 """What an AsyncLogger may be told, checked: levels, sizes, durations."""
 
+import os
 import re
 from typing import Final, Literal
 
@@ -25,9 +26,28 @@ _DURATION: Final = re.compile(r"\s*([0-9]+)\s*([a-z]+)\s*")
 
 def level_number(level: str) -> int:
     """Return the number that ``logging`` gives a level."""
+    if not isinstance(level, str):
+        raise InvalidTypeError(f"level {level!r} is not a str; give one of {', '.join(LEVELS)}")
     if level not in LEVELS:
         raise InvalidValueError(f"level {level!r} is none of {', '.join(LEVELS)}")
     return LEVELS[level]
+
+
+def check_path(path: "str | bytes | os.PathLike[str]") -> str | bytes:
+    """Return a path as text or bytes, if it is one."""
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise InvalidTypeError(f"path {path!r} is neither a str nor a path; give the name of the log's file")
+    name = os.fspath(path)
+    if os.fsencode(name).find(b"\0") >= 0:
+        raise InvalidValueError(f"path {path!r} holds a null character, which no file's name can have")
+    return name
+
+
+def check_template(template: str) -> str:
+    """Return a site's template, if it is text."""
+    if not isinstance(template, str):
+        raise InvalidTypeError(f"template {template!r} is not a str; write for example 'order {{}} filled at {{:.2f}}'")
+    return template
 
 
 def check_on_full(on_full: str) -> str:

@@ -24,7 +24,9 @@ class RecoveredLog:
         dropped: Records that the rings had dropped and that no line in the log speaks of; a line says how many.
         torn_bytes: Bytes that the log has of the first of `rest_lines`; appending completes that line.
         inexact: Whether some lines may be in the log already, because it is not as its logger left it.
-        process: The process that logged.
+        unfinished: Whether the process was killed while it made the file, before anything could be logged; appending
+            deletes such a file.
+        process: The process that logged, 0 if it is not known.
         damage: What was wrong with the file, a phrase each.
         kept_as: Where a damaged file of rings was put by appending; empty if it was sound.
     """
@@ -35,6 +37,7 @@ class RecoveredLog:
     dropped: int
     torn_bytes: int
     inexact: bool
+    unfinished: bool
     process: int
     damage: tuple[str, ...]
     kept_as: str
@@ -76,7 +79,8 @@ def write_to(descriptor: int, path: str | os.PathLike[str], *, in_use: bool = Fa
 def append_to_log(path: str | os.PathLike[str]) -> RecoveredLog:
     """Append what the log has not got to it, byte for byte as its logger would have, and delete the file of rings.
 
-    A damaged file of rings is renamed instead. Whoever is killed meanwhile can begin again: no line comes twice.
+    A damaged file of rings is renamed instead. One that its logger had not finished holds nothing and is deleted.
+    Whoever is killed meanwhile can begin again: no line comes twice.
 
     Args:
         path: The log, or its file of rings.

@@ -1,6 +1,7 @@
 """An asynchronous logger: the caller copies raw arguments, a native thread formats and writes them."""
 
 import os
+from functools import partial
 from types import TracebackType
 from typing import Self, cast
 
@@ -94,10 +95,9 @@ class AsyncLogger:
         crash_proof: bool = False,
     ) -> None:
         full = options.check_on_full(on_full)
-        if crash_proof:
-            take_over(path)
-        self._native = _NativeLogger(
-            os.fspath(path),
+        make = partial(
+            _NativeLogger,
+            options.check_path(path),
             options.check_capacity(capacity),
             options.interval_ns(flush_interval),
             full == "block",
@@ -109,6 +109,10 @@ class AsyncLogger:
             drop_oldest=full == "drop_oldest",
             crash_proof=crash_proof,
         )
+        # Only now: a wrong option must leave the files of the last logger as they are.
+        if crash_proof:
+            take_over(path)
+        self._native = make()
         self._sites: dict[tuple[str, str, int, int], LogSite] = {}
 
     def site(self, template: str, level: Level = "INFO", *, max_per_second: int | None = None) -> LogSite:
@@ -132,11 +136,12 @@ class AsyncLogger:
 
         Raises:
             InvalidValueError: The template, the level or the limit is wrong.
-            InvalidTypeError: The limit is not an int.
+            InvalidTypeError: The template or the level is not a str, or the limit not an int.
             UnsupportedError: The template needs more of Python's formatting than log sites have.
             InvalidStateError: The logger is closed or belongs to a parent process.
         """
-        return self._site(template, level, options.level_number(level), options.check_per_second(max_per_second))
+        number, most = options.level_number(level), options.check_per_second(max_per_second)
+        return self._site(options.check_template(template), level, number, most)
 
     def handler(self) -> "AsyncLogHandler":
         """Return a handler that makes existing ``logging`` code write through this logger."""

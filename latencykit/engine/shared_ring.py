@@ -24,8 +24,10 @@ same user; ``push(records)`` and ``pop(max_records)`` move NumPy records of a fi
   can attach and finds what was not popped. A process that ends without `close()` leaves nothing else behind.
 * After a fork the child has no part in its parent's rings and attaches anew.
 * The memory is there when `create` returns (or `CapacityError` says that it is not), so that a full /dev/shm is no
-  later crash. Processes of other users cannot open it. A process of the same user that cuts the file short makes
-  the others crash (SIGBUS); one that writes noise into it does not: they raise `DataError`, or pop noise.
+  later crash. Processes of other users cannot open it. One of the same user that writes noise into it, or cuts its
+  file short, ends nobody: the others raise `DataError`, or pop noise. The first ring of a process installs a handler
+  of SIGBUS for that, which leaves every other SIGBUS to the handler before it; one that is installed later and does
+  not call it takes this protection away.
 """
 
 from latencykit._core import SharedRing

@@ -1,14 +1,13 @@
 // How an OrderBook comes to be: in this process, made in shared memory, or attached to; and what is said when it cannot.
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <new>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "bind/book.h"
+#include "bind/shared_names.h"
 
 namespace latencykit::bind {
 namespace {
@@ -35,22 +34,6 @@ bool read_depth(ModuleState* state, PyObject* argument, std::size_t* depth) {
   return true;
 }
 
-// The UTF-8 of a str, or nothing with an exception.
-std::optional<std::string_view> read_text(ModuleState* state, PyObject* argument, const char* what) {
-  if (!PyUnicode_Check(argument)) {
-    PyErr_Format(state->invalid_type, "%s must be a str, not %R", what, argument);
-    return std::nullopt;
-  }
-  Py_ssize_t length = 0;
-  const char* text = PyUnicode_AsUTF8AndSize(argument, &length);
-  if (text == nullptr) {
-    PyErr_Clear();
-    PyErr_Format(state->invalid_value, "%s %R cannot be encoded; use valid text", what, argument);
-    return std::nullopt;
-  }
-  return std::string_view(text, static_cast<std::size_t>(length));
-}
-
 std::optional<std::string_view> read_symbol(ModuleState* state, PyObject* argument) {
   auto symbol = read_text(state, argument, "symbol");
   if (!symbol) return symbol;
@@ -60,17 +43,6 @@ std::optional<std::string_view> read_symbol(ModuleState* state, PyObject* argume
     return std::nullopt;
   }
   return symbol;
-}
-
-std::optional<std::string> read_name(ModuleState* state, PyObject* argument) {
-  const auto name = read_text(state, argument, "name");
-  if (!name) return std::nullopt;
-  if (!SharedMemory::is_name(*name)) {
-    PyErr_Format(state->invalid_value, "name %R cannot name shared memory; give 1 to %zu bytes without a slash or zero",
-                 argument, SharedMemory::kLongestName);
-    return std::nullopt;
-  }
-  return std::string(*name);
 }
 
 // ---- what went wrong
@@ -97,50 +69,26 @@ void raise_book_error(ModuleState* state, PyObject* name, const SharedBookError&
 }
 
 void raise_system_error(ModuleState* state, PyObject* name, const std::system_error& error) {
-  const int code = error.code().value();
-  const char* why = std::strerror(code);
-  switch (code) {
-    case ENOENT:
-      PyErr_Format(state->invalid_value,
-                   "there is no shared memory %R; its writer makes it with OrderBook.create(%R, ...)", name, name);
-      return;
-    case ENOSPC:
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-      PyErr_Format(state->capacity, "shared memory %R: %s; free some and try again", name, why);
-      return;
-    case EACCES:
-    case EPERM:
-      PyErr_Format(state->invalid_state, "shared memory %R: %s; it belongs to another user", name, why);
-      return;
-    default:
-      PyErr_Format(state->unsupported, "shared memory %R: %s failed: %s; this system cannot share books that way", name,
-                   error.what(), why);
-  }
+  raise_memory_error(
+      state, name, error,
+      {"OrderBook", "books", "there is no shared memory %R; its writer makes it with OrderBook.create(%R, ...)"});
 }
 
 // Runs f() without the GIL; what it throws becomes an exception of ours. False if it threw.
 template <typename F>
 bool without_gil(ModuleState* state, PyObject* name, F f) {
-  std::optional<SharedBookError> book_error;
-  std::optional<std::system_error> system_error;
-  bool no_memory = false;
-  Py_BEGIN_ALLOW_THREADS;
+  const std::exception_ptr thrown = thrown_without_gil(f);
   try {
-    f();
+    if (thrown) std::rethrow_exception(thrown);
+    return true;
   } catch (const SharedBookError& error) {
-    book_error = error;
+    raise_book_error(state, name, error);
   } catch (const std::system_error& error) {
-    system_error = error;
+    raise_system_error(state, name, error);
   } catch (const std::bad_alloc&) {
-    no_memory = true;
+    PyErr_NoMemory();
   }
-  Py_END_ALLOW_THREADS;
-  if (book_error) raise_book_error(state, name, *book_error);
-  if (system_error) raise_system_error(state, name, *system_error);
-  if (no_memory) PyErr_NoMemory();
-  return !book_error && !system_error && !no_memory;
+  return false;
 }
 
 // ---- making the object
@@ -237,7 +185,7 @@ PyObject* book_create(PyObject* type_object, PyObject* args, PyObject* kwargs) {
     return nullptr;
   }
   std::size_t depth = 0;
-  const auto name = read_name(state, name_argument);
+  const auto name = read_shared_name(state, name_argument);
   if (!name) return nullptr;
   const auto symbol = read_symbol(state, symbol_argument);
   if (!symbol || !read_depth(state, depth_argument, &depth)) return nullptr;
@@ -248,7 +196,7 @@ PyObject* book_create(PyObject* type_object, PyObject* args, PyObject* kwargs) {
 
 PyObject* book_attach(PyObject* type_object, PyObject* name_argument) {
   auto* type = reinterpret_cast<PyTypeObject*>(type_object);
-  const auto name = read_name(state_of(type), name_argument);
+  const auto name = read_shared_name(state_of(type), name_argument);
   if (!name) return nullptr;
   std::shared_ptr<SharedMemory> memory;
   if (!without_gil(state_of(type), name_argument, [&] { memory = shared_book::attach(*name); })) return nullptr;
@@ -257,7 +205,7 @@ PyObject* book_attach(PyObject* type_object, PyObject* name_argument) {
 
 PyObject* book_remove(PyObject* type_object, PyObject* name_argument) {
   ModuleState* state = state_of(reinterpret_cast<PyTypeObject*>(type_object));
-  const auto name = read_name(state, name_argument);
+  const auto name = read_shared_name(state, name_argument);
   if (!name) return nullptr;
   bool claimed = false;
   bool removed = false;
@@ -265,8 +213,8 @@ PyObject* book_remove(PyObject* type_object, PyObject* name_argument) {
     try {
       claimed = SharedMemory(*name, SharedMemory::Open::kReadOnly).is_claimed();
     } catch (const std::system_error& error) {
-      if (error.code() == std::errc::no_such_file_or_directory) return;
-      throw;
+      removed = SharedMemory::remove_unopened(*name, error);
+      return;
     }
     removed = !claimed && SharedMemory::remove(*name);
   };

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "bind/numbers.h"
+
 namespace latencykit::bind {
 namespace {
 
@@ -28,6 +30,10 @@ bool is_given(PyObject* argument) { return argument != nullptr && argument != Py
 bool read_period(ModuleState* state, const Given& given, Argument name, std::size_t* period) {
   PyObject* object = given[name];
   if (object == nullptr) return true;
+  if (std::int64_t small; read_small_int(object, &small) && small >= 1) {
+    *period = static_cast<std::size_t>(small);
+    return true;
+  }
   if (!PyIndex_Check(object)) {
     PyErr_Format(state->invalid_type, "%s must be an int, a number of values, not %R", name_of(name), object);
     return false;
@@ -228,16 +234,19 @@ const Reader& reader_of(kernels::Indicator indicator) {
 
 const Signature& signature_of(kernels::Indicator indicator) { return *reader_of(indicator).signature; }
 
-std::optional<kernels::Settings> settings_from(ModuleState* state, kernels::Indicator indicator,
-                                               const GivenArguments& given) {
+bool read_settings(ModuleState* state, kernels::Indicator indicator, const GivenArguments& given, Settings* settings) {
   const Reader& reader = reader_of(indicator);
   for (Argument name : reader.signature->arguments().first(reader.signature->required)) {
     if (given[name] != nullptr) continue;
     PyErr_Format(PyExc_TypeError, "missing a required argument: '%s'", name_of(name));
-    return {};
+    return false;
   }
+  return reader.read(state, given, settings) && read_missing(state, given, &settings->propagate);
+}
+
+std::optional<Settings> settings_from(ModuleState* state, kernels::Indicator indicator, const GivenArguments& given) {
   Settings settings;
-  if (!reader.read(state, given, &settings) || !read_missing(state, given, &settings.propagate)) return {};
+  if (!read_settings(state, indicator, given, &settings)) return {};
   return settings;
 }
 

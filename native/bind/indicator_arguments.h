@@ -41,6 +41,9 @@ const Signature& signature_of(kernels::Indicator indicator);
 
 // The settings that the arguments ask for, with the defaults where nothing was passed; empty with an exception. Without
 // a period, ema's is 1 and vwap's 0. A required argument that is missing is a TypeError.
+// With an exception, `read_settings` returns false; it writes in place, for calls that count nanoseconds.
+bool read_settings(ModuleState* state, kernels::Indicator indicator, const GivenArguments& given,
+                   kernels::Settings* settings);
 std::optional<kernels::Settings> settings_from(ModuleState* state, kernels::Indicator indicator,
                                                const GivenArguments& given);
 

@@ -37,9 +37,9 @@ bool check_dimensions(ModuleState* state, const char* name, PyArrayObject* array
 }
 
 // Several inputs are computed in float32 only if all are float32.
-int common_type(const Arrays& arrays, std::size_t count) {
+int common_type(const Arrays& arrays) {
   int type = NPY_FLOAT;
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < arrays.inputs; ++i) {
     if (PyArray_TYPE(arrays.in[i]) != NPY_FLOAT) type = NPY_DOUBLE;
   }
   return type;
@@ -56,10 +56,11 @@ bool make_plain(PyArrayObject** array, int type) {
 // In this order: reading an object may run its code, which may change the arrays read before it.
 bool take_inputs(ModuleState* state, const IndicatorFunction& function, PyObject* const* inputs, Arrays* arrays) {
   for (std::size_t i = 0; i < function.inputs; ++i) {
-    arrays->in[i] = numbers_from(state, inputs[i], function.input_names[i]);
-    if (arrays->in[i] == nullptr) return false;
+    PyArrayObject* array = numbers_from(state, inputs[i], function.input_names[i]);
+    if (array == nullptr) return false;
+    arrays->in[arrays->inputs++] = array;
   }
-  const int type = common_type(*arrays, function.inputs);
+  const int type = common_type(*arrays);
   for (std::size_t i = 0; i < function.inputs; ++i) {
     if (!check_dimensions(state, function.input_names[i], arrays->in[i])) return false;
     if (i > 0 && !same_shape(arrays->in[0], arrays->in[i])) {
@@ -176,24 +177,24 @@ bool check_overlap_with_inputs(ModuleState* state, const IndicatorFunction& func
 }
 
 bool take_out(ModuleState* state, const IndicatorFunction& function, PyObject* const* inputs, PyObject* out,
-              std::size_t at, Arrays* arrays) {
-  const char* name = out_name(function, at);
+              Arrays* arrays) {
+  const char* name = out_name(function, arrays->outputs);
   if (!check_form(state, *arrays, out, name)) return false;
   PyArrayObject* array = as_array(out);
   if (!check_overlap_with_inputs(state, function, inputs, *arrays, array, name)) return false;
-  for (std::size_t i = 0; i < at; ++i) {
+  for (std::size_t i = 0; i < arrays->outputs; ++i) {
     const int shared = overlap(array, arrays->out[i]);
     if (shared > 0) refuse_overlap(state, name, kOutNames[i], false);
     if (shared != 0) return false;
   }
-  arrays->out[at] = as_array(Py_NewRef(out));
+  arrays->out[arrays->outputs++] = as_array(Py_NewRef(out));
   return true;
 }
 
 bool take_outs(ModuleState* state, const IndicatorFunction& function, PyObject* const* inputs, PyObject* out,
                Arrays* arrays) {
   arrays->result = Py_NewRef(out);
-  if (function.outputs == 1) return take_out(state, function, inputs, out, 0, arrays);
+  if (function.outputs == 1) return take_out(state, function, inputs, out, arrays);
   if (!PyTuple_Check(out) && !PyList_Check(out)) {
     PyErr_Format(state->invalid_type, "out must be a tuple of %zu arrays (%s), not a %.200s", function.outputs,
                  function.output_names, Py_TYPE(out)->tp_name);
@@ -210,7 +211,7 @@ bool take_outs(ModuleState* state, const IndicatorFunction& function, PyObject* 
   for (Py_ssize_t i = 0; i < count; ++i) items[i] = Py_NewRef(PySequence_Fast_GET_ITEM(out, i));
   bool taken = true;
   for (std::size_t i = 0; taken && i < function.outputs; ++i) {
-    taken = take_out(state, function, inputs, items[i], i, arrays);
+    taken = take_out(state, function, inputs, items[i], arrays);
   }
   for (PyObject* item : items) Py_XDECREF(item);
   return taken;
@@ -218,8 +219,9 @@ bool take_outs(ModuleState* state, const IndicatorFunction& function, PyObject* 
 
 bool make_outs(const IndicatorFunction& function, Arrays* arrays) {
   for (std::size_t i = 0; i < function.outputs; ++i) {
-    arrays->out[i] = as_array(PyArray_SimpleNew(arrays->dimensions(), arrays->shape(), arrays->type()));
-    if (arrays->out[i] == nullptr) return false;
+    PyObject* made = PyArray_SimpleNew(arrays->dimensions(), arrays->shape(), arrays->type());
+    if (made == nullptr) return false;
+    arrays->out[arrays->outputs++] = as_array(made);
   }
   if (function.outputs == 1) {
     arrays->result = Py_NewRef(as_object(arrays->out[0]));
@@ -242,9 +244,14 @@ bool take_arrays(ModuleState* state, const IndicatorFunction& function, PyObject
 }
 
 void release(Arrays* arrays) {
-  for (PyArrayObject*& array : arrays->in) Py_CLEAR(array);
-  for (PyArrayObject*& array : arrays->out) Py_CLEAR(array);
-  Py_CLEAR(arrays->result);
+  // Emptied first: dropping a reference may run code that comes back here.
+  const std::size_t inputs = arrays->inputs, outputs = arrays->outputs;
+  PyObject* result = arrays->result;
+  arrays->inputs = arrays->outputs = 0;
+  arrays->result = nullptr;
+  for (std::size_t i = 0; i < inputs; ++i) Py_DECREF(arrays->in[i]);
+  for (std::size_t i = 0; i < outputs; ++i) Py_DECREF(arrays->out[i]);
+  Py_XDECREF(result);
 }
 
 }  // namespace latencykit::bind

@@ -12,14 +12,17 @@
 
 namespace latencykit::bind {
 
-// All contiguous, aligned and of the same float type and shape. No destructor: a thread that the exiting interpreter
-// ends is unwound through our frames without the GIL.
+// All contiguous, aligned and of the same float type and shape. Only so many are set as the counts say: clearing all
+// would take longer than a short series. No destructor: a thread that the exiting interpreter ends is unwound
+// through our frames without the GIL.
 struct Arrays {
-  std::array<PyArrayObject*, kernels::kMostArrays> in{};
-  std::array<PyArrayObject*, kernels::kMostArrays> out{};
+  std::size_t inputs = 0;
+  std::size_t outputs = 0;
   PyObject* result = nullptr;  // what the call returns: out as it was passed, or new arrays
-  npy_intp rows = 0;
-  npy_intp n = 0;  // values in a row
+  npy_intp rows;
+  npy_intp n;  // values in a row
+  std::array<PyArrayObject*, kernels::kMostArrays> in;
+  std::array<PyArrayObject*, kernels::kMostArrays> out;
 
   const npy_intp* shape() const { return PyArray_DIMS(in[0]); }
   int dimensions() const { return PyArray_NDIM(in[0]); }
@@ -30,6 +33,7 @@ struct Arrays {
 bool take_arrays(ModuleState* state, const IndicatorFunction& function, PyObject* const* inputs, PyObject* out,
                  Arrays* arrays);
 
+// Gives them back; nothing is set then.
 void release(Arrays* arrays);
 
 }  // namespace latencykit::bind

@@ -42,29 +42,24 @@ BoundObject* as_bound(PyObject* self) { return reinterpret_cast<BoundObject*>(se
 
 // ---- The call
 
-bool refuse_changed(PyObject* self, const char* name, PyArrayObject* array) {
-  ModuleState* state = state_of(Py_TYPE(self));
-  if (array == nullptr) {  // Only in a cycle that the collector has taken apart.
-    PyErr_SetString(state->invalid_state, "the arrays of this bound call are gone; bind again");
-  } else {
-    PyErr_Format(state->invalid_state, "%s was resized, or its dtype, memory or writability changed; bind again", name);
-  }
+bool refuse_changed(PyObject* self, const char* name) {
+  PyErr_Format(state_of(Py_TYPE(self))->invalid_state,
+               "%s was resized, or its dtype, memory or writability changed; bind again", name);
   return false;
 }
 
 bool check_unchanged(PyObject* self) {
   const BoundObject* bound = as_bound(self);
-  const IndicatorFunction& function = *bound->call.function;
   const Arrays& arrays = bound->call.arrays;
-  for (std::size_t i = 0; i < function.inputs; ++i) {
-    PyArrayObject* array = arrays.in[i];
-    if (array == nullptr || !bound->in[i].fits(array)) return refuse_changed(self, function.input_names[i], array);
+  if (arrays.result == nullptr) [[unlikely]] {  // The collector has taken a cycle apart that this call is part of.
+    PyErr_SetString(state_of(Py_TYPE(self))->invalid_state, "the arrays of this bound call are gone; bind again");
+    return false;
   }
-  for (std::size_t i = 0; i < function.outputs; ++i) {
-    PyArrayObject* array = arrays.out[i];
-    if (array == nullptr || !bound->out[i].fits(array) || !PyArray_ISWRITEABLE(array)) {
-      return refuse_changed(self, "out", array);
-    }
+  for (std::size_t i = 0; i < arrays.inputs; ++i) {
+    if (!bound->in[i].fits(arrays.in[i])) return refuse_changed(self, bound->call.function->input_names[i]);
+  }
+  for (std::size_t i = 0; i < arrays.outputs; ++i) {
+    if (!bound->out[i].fits(arrays.out[i]) || !PyArray_ISWRITEABLE(arrays.out[i])) return refuse_changed(self, "out");
   }
   return true;
 }
@@ -85,8 +80,8 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(as_bound(self)->function);
   const Arrays& arrays = as_bound(self)->call.arrays;
   Py_VISIT(arrays.result);
-  for (PyArrayObject* array : arrays.in) Py_VISIT(array);
-  for (PyArrayObject* array : arrays.out) Py_VISIT(array);
+  for (std::size_t i = 0; i < arrays.inputs; ++i) Py_VISIT(arrays.in[i]);
+  for (std::size_t i = 0; i < arrays.outputs; ++i) Py_VISIT(arrays.out[i]);
   return 0;
 }
 
@@ -106,9 +101,8 @@ void dealloc(PyObject* self) {
 
 PyObject* repr(PyObject* self) {
   const BoundObject* bound = as_bound(self);
-  PyArrayObject* series = bound->call.arrays.in[0];
   const char* name = bound->call.function->name;
-  if (series == nullptr) return PyUnicode_FromFormat("<Bound %s>", name);
+  if (bound->call.arrays.inputs == 0) return PyUnicode_FromFormat("<Bound %s>", name);
   PyObject* shape = PyArray_IntTupleFromIntp(bound->in[0].dimensions, bound->in[0].shape);
   if (shape == nullptr) return nullptr;
   PyObject* text = PyUnicode_FromFormat("<Bound %s of %s %R>", name,
@@ -118,11 +112,10 @@ PyObject* repr(PyObject* self) {
 }
 
 PyObject* get_inputs(PyObject* self, void*) {
-  const IndicatorCall& call = as_bound(self)->call;
-  PyObject* inputs = PyTuple_New(static_cast<Py_ssize_t>(call.function->inputs));
-  for (std::size_t i = 0; inputs != nullptr && i < call.function->inputs; ++i) {
-    PyObject* array = as_object(call.arrays.in[i]);
-    PyTuple_SET_ITEM(inputs, static_cast<Py_ssize_t>(i), Py_NewRef(array == nullptr ? Py_None : array));
+  const Arrays& arrays = as_bound(self)->call.arrays;
+  PyObject* inputs = PyTuple_New(static_cast<Py_ssize_t>(arrays.inputs));
+  for (std::size_t i = 0; inputs != nullptr && i < arrays.inputs; ++i) {
+    PyTuple_SET_ITEM(inputs, static_cast<Py_ssize_t>(i), Py_NewRef(as_object(arrays.in[i])));
   }
   return inputs;
 }
@@ -144,7 +137,11 @@ PyGetSetDef properties[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
+// Beside the vectorcall, so that inspection tells that there are no arguments.
+PyObject* call_method(PyObject* self, PyObject*) { return call_bound(self, nullptr, 0, nullptr); }
+
 PyMethodDef methods[] = {
+    {"__call__", call_method, METH_NOARGS | METH_COEXIST, "__call__($self, /)\n--\n\nCompute again and return out."},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      "__class_getitem__($type, item, /)\n--\n\nFor annotations, as Bound[NDArray[float64]]."},
     {nullptr, nullptr, 0, nullptr},
@@ -213,10 +210,11 @@ PyObject* make_bound(ModuleState* state, PyObject* function, IndicatorCall* call
   bound->vectorcall = call_bound;
   bound->function = Py_NewRef(function);
   new (&bound->call) IndicatorCall(*call);
-  call->arrays = {};
   const Arrays& arrays = bound->call.arrays;
-  for (std::size_t i = 0; i < call->function->inputs; ++i) bound->in[i] = Form::of(arrays.in[i]);
-  for (std::size_t i = 0; i < call->function->outputs; ++i) bound->out[i] = Form::of(arrays.out[i]);
+  call->arrays.inputs = call->arrays.outputs = 0;
+  call->arrays.result = nullptr;
+  for (std::size_t i = 0; i < arrays.inputs; ++i) bound->in[i] = Form::of(arrays.in[i]);
+  for (std::size_t i = 0; i < arrays.outputs; ++i) bound->out[i] = Form::of(arrays.out[i]);
   return self;
 }
 

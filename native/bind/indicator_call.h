@@ -6,8 +6,8 @@
 namespace latencykit::bind {
 
 struct IndicatorCall {
-  const IndicatorFunction* function = nullptr;
-  const kernels::Table* table = nullptr;
+  const IndicatorFunction* function;
+  const kernels::Table* table;
   kernels::Settings settings;
   Arrays arrays;
 };

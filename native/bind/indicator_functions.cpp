@@ -79,12 +79,12 @@ PyObject*& at(PassedArguments* passed, unsigned place) {
 }
 
 const Parameter* parameter_named(const Parameters& known, PyObject* keyword) {
-  const std::span all = std::span(known.all).first(known.count);
-  for (const Parameter& parameter : all) {
-    if (keyword == parameter.interned) return &parameter;
+  // From the end, where `out` is: of the keywords, the one that is passed where nanoseconds count.
+  for (std::size_t i = known.count; i-- > 0;) {
+    if (keyword == known.all[i].interned) return &known.all[i];
   }
-  for (const Parameter& parameter : all) {
-    if (PyUnicode_CompareWithASCIIString(keyword, parameter.name) == 0) return &parameter;
+  for (std::size_t i = 0; i < known.count; ++i) {
+    if (PyUnicode_CompareWithASCIIString(keyword, known.all[i].name) == 0) return &known.all[i];
   }
   return nullptr;
 }
@@ -102,6 +102,7 @@ bool spread_arguments(const IndicatorFunction& function, PyObject* const* args, 
                  known.positional, positional);
     return false;
   }
+  for (std::size_t i = 0; i < function.inputs; ++i) passed->inputs[i] = nullptr;
   for (std::size_t i = 0; i < positional; ++i) at(passed, known.all[i].place) = args[i];
   const Py_ssize_t named = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
   for (Py_ssize_t i = 0; i < named; ++i) {

@@ -24,9 +24,9 @@ struct IndicatorFunction {
 // In the order of kernels::Indicator.
 std::span<const IndicatorFunction, kernels::kIndicators> indicator_functions();
 
-// A call's arguments, borrowed; nullptr where nothing was passed.
+// A call's arguments, borrowed; nullptr where nothing was passed. Of the inputs only the function's own are set.
 struct PassedArguments {
-  std::array<PyObject*, kernels::kMostArrays> inputs{};
+  std::array<PyObject*, kernels::kMostArrays> inputs;
   GivenArguments settings;
   PyObject* out = nullptr;
   PyObject* isa = nullptr;

@@ -61,9 +61,7 @@ bool resolve(ModuleState* state, const IndicatorFunction& function, PyObject* co
              PyObject* keywords, PassedArguments* passed, IndicatorCall* call) {
   call->function = &function;
   if (!spread_arguments(function, args, count, keywords, passed)) return false;
-  const auto settings = settings_from(state, function.indicator, passed->settings);
-  if (!settings) return false;
-  call->settings = *settings;
+  if (!read_settings(state, function.indicator, passed->settings, &call->settings)) return false;
   call->table = isa_argument(state, passed->isa);
   return call->table != nullptr && take_arrays(state, function, passed->inputs.data(), passed->out, &call->arrays);
 }

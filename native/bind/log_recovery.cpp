@@ -52,6 +52,7 @@ struct Report {
   std::optional<std::string> refused;
   std::uint64_t records = 0, damaged = 0, dropped = 0, rest_lines = 0, torn = 0;
   bool inexact = false;
+  bool unfinished = false;  // Nothing could be in it yet, and it is deleted.
   std::vector<std::string> damage;
   std::string kept_as;  // What became of the file of rings when it was damaged.
 };
@@ -64,13 +65,6 @@ Report failed(const char* path, int error = errno) {
   report.path = path;
   report.error = error;
   return report;
-}
-
-// Whether the file has nothing yet: its maker was killed before it could log.
-bool is_unfinished(int fd) {
-  char page[rings_file::kPage];
-  const ssize_t got = ::pread(fd, page, sizeof page, 0);
-  return got >= 0 && std::all_of(page, page + got, [](char c) { return c == 0; });
 }
 
 // The process that made the file, if it says so, and whether that is still the same one.
@@ -138,9 +132,11 @@ Report print(int rings, const Request& request) {
 }
 
 Report append(int rings, const Request& request) {
-  if (is_unfinished(rings)) {
-    ::unlink(request.rings);
-    return {};
+  if (rings_file::is_unfinished(rings_file::Reader(rings))) {
+    if (::unlink(request.rings) != 0) return failed(request.rings);
+    Report report;
+    report.unfinished = true;
+    return report;
   }
   LogRecovery recovery(rings, request.log);
   const int fd = open_log(request.log, O_NONBLOCK);
@@ -148,6 +144,7 @@ Report append(int rings, const Request& request) {
   LogFile log(fd);
   LogRecoveryJournal journal(rings, recovery, log);
   log.keep(&journal);
+  if (recovery.completes_line()) log.continue_line();
   recovery.write(log, true, request.telling);
   log.sync();
   Report report = finish(recovery, log, request);
@@ -226,10 +223,10 @@ PyObject* to_python(ModuleState* state, const Request& request, const Report& re
     Py_DECREF(damage);
     return nullptr;
   }
-  return Py_BuildValue("{sKsKsKsKsKsOsIsNsN}", "records", report.records, "damaged", report.damaged, "dropped",
+  return Py_BuildValue("{sKsKsKsKsKsOsOsIsNsN}", "records", report.records, "damaged", report.damaged, "dropped",
                        report.dropped, "rest_lines", report.rest_lines, "torn_bytes", report.torn, "inexact",
-                       report.inexact ? Py_True : Py_False, "process", report.process, "damage", damage, "kept_as",
-                       kept);
+                       report.inexact ? Py_True : Py_False, "unfinished", report.unfinished ? Py_True : Py_False,
+                       "process", report.process, "damage", damage, "kept_as", kept);
 }
 
 PyObject* recover_log(PyObject* module, PyObject* args) {

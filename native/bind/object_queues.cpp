@@ -87,29 +87,15 @@ struct Methods {
   static PyObject* push(PyObject* object, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
     Self* self = as_queue(object);
     if (count < 1) return PyErr_Format(state(self)->invalid_type, "push() takes the object to push, and timeout");
-    PyObject* timeout = Py_None;
-    if (!read_optional(state(self), "push", "timeout", arguments + 1, count - 1, names, &timeout)) return nullptr;
-    int pushed = push_one(self, arguments[0]);
-    std::uint64_t deadline = 0;
-    if (pushed == 0 && !read_timeout(state(self), timeout, &deadline)) return nullptr;
-    while (pushed == 0) {
-      const Waited waited = wait_once(
-          self->ends.emptied, self->ends.wait, deadline, [self] { return can_push(self); },
-          [self] { return can_push(self); });
-      if (waited == Waited::kError) return nullptr;
-      pushed = push_one(self, arguments[0]);
-      if (pushed == 0 && waited == Waited::kTimeout) return raise_full(self->ring->size());
+    PyObject* timeout_argument = Py_None;
+    double timeout = 0;
+    if (!read_optional(state(self), "push", "timeout", arguments + 1, count - 1, names, &timeout_argument) ||
+        !read_timeout(state(self), timeout_argument, &timeout)) {
+      return nullptr;
     }
-    if (pushed < 0) return nullptr;
+    const auto try_once = [&] { return push_one(self, arguments[0]); };
+    if (push_waiting(*self->ring, self->ends, timeout, try_once) < 0) return nullptr;
     Py_RETURN_NONE;
-  }
-
-  // `closed` is written with the GIL and read without: a plain flag that only ever turns true, seen late at worst.
-  static bool can_push(Self* self) {
-    return !self->ring->looks_full() || __atomic_load_n(&self->ends.closed, __ATOMIC_RELAXED);
-  }
-  static bool can_pop(Self* self) {
-    return !self->ring->looks_empty() || __atomic_load_n(&self->ends.closed, __ATOMIC_RELAXED);
   }
 
   static PyObject* push_many(PyObject* object, PyObject* argument) {
@@ -135,7 +121,7 @@ struct Methods {
       refused = true;
     }
     for (std::size_t i = 0; i < done; ++i) Py_INCREF(each[i]);
-    if (done != 0) notify(self->ends.filled, static_cast<std::uint32_t>(std::min<std::size_t>(done, ~0u)));
+    if (done != 0) notify(self->ends.filled, done);
     Py_DECREF(items);
     if (refused && done == 0) {
       refuse_growth(self);
@@ -168,10 +154,6 @@ struct Methods {
     return item;
   }
 
-  static PyObject* refuse_drained(Self* self) {
-    return refuse_closed(state(self), " and empty; nothing more will come");
-  }
-
   // Whatever is not the usual way ends in a call of its own, so that the usual way has no registers to save.
   static PyObject* try_pop(PyObject* object, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
     if (count != 0 || names != nullptr) return try_pop_or(object, arguments, count, names);
@@ -192,25 +174,18 @@ struct Methods {
   }
 
   [[gnu::noinline]] static PyObject* nothing_there(Self* self, PyObject* otherwise) {
-    return self->ends.closed ? refuse_drained(self) : Py_NewRef(otherwise);
+    return self->ends.closed ? refuse_drained(state(self)) : Py_NewRef(otherwise);
   }
 
   static PyObject* pop(PyObject* object, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
     Self* self = as_queue(object);
-    PyObject* timeout = Py_None;
-    if (!read_optional(state(self), "pop", "timeout", arguments, count, names, &timeout)) return nullptr;
-    if (PyObject* item = pop_one(self)) return item;
-    std::uint64_t deadline = 0;
-    if (!read_timeout(state(self), timeout, &deadline)) return nullptr;
-    for (;;) {
-      if (self->ends.closed) return refuse_drained(self);
-      const Waited waited = wait_once(
-          self->ends.filled, self->ends.wait, deadline, [self] { return can_pop(self); },
-          [self] { return can_pop(self); });
-      if (waited == Waited::kError) return nullptr;
-      if (PyObject* item = pop_one(self)) return item;
-      if (waited == Waited::kTimeout && !self->ends.closed) return raise_empty();
+    PyObject* timeout_argument = Py_None;
+    double timeout = 0;
+    if (!read_optional(state(self), "pop", "timeout", arguments, count, names, &timeout_argument) ||
+        !read_timeout(state(self), timeout_argument, &timeout)) {
+      return nullptr;
     }
+    return pop_waiting(state(self), *self->ring, self->ends, timeout, [self] { return pop_one(self); });
   }
 
   static PyObject* pop_many(PyObject* object, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
@@ -219,7 +194,7 @@ struct Methods {
     std::size_t most = 0;
     if (!read_optional(state(self), "pop_many", "max_items", arguments, count, names, &argument)) return nullptr;
     if (!read_most(state(self), argument, &most)) return nullptr;
-    if (self->ends.closed && self->ring->size() == 0) return refuse_drained(self);
+    if (self->ends.closed && self->ring->size() == 0) return refuse_drained(state(self));
     // Making the list may run the collector, and with it code that pops: what is there now may be gone.
     const std::size_t wanted = std::min(most, self->ring->size());
     PyObject* items = PyList_New(static_cast<Py_ssize_t>(wanted));
@@ -230,7 +205,7 @@ struct Methods {
       PyList_SET_ITEM(items, static_cast<Py_ssize_t>(done), item);
     }
     if constexpr (kBounded<Ring>) {
-      if (done != 0) notify(self->ends.emptied, static_cast<std::uint32_t>(std::min<std::size_t>(done, ~0u)));
+      if (done != 0) notify(self->ends.emptied, done);
     }
     if (done == wanted) return items;
     PyObject* fewer = PyList_GetSlice(items, 0, static_cast<Py_ssize_t>(done));

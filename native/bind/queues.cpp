@@ -2,6 +2,7 @@
 #include "bind/queues.h"
 
 #include <cmath>
+#include <limits>
 
 namespace latencykit::bind {
 
@@ -36,11 +37,11 @@ bool read_wait(ModuleState* state, PyObject* argument, Wait* wait) {
   return false;
 }
 
-bool read_timeout(ModuleState* state, PyObject* argument, std::uint64_t* deadline_ns) {
-  *deadline_ns = ~std::uint64_t{0};
+bool read_timeout(ModuleState* state, PyObject* argument, double* seconds) {
+  *seconds = std::numeric_limits<double>::infinity();
   if (argument == Py_None) return true;
-  const double seconds = PyFloat_AsDouble(argument);
-  if (seconds == -1.0 && PyErr_Occurred()) {
+  *seconds = PyFloat_AsDouble(argument);
+  if (*seconds == -1.0 && PyErr_Occurred()) {
     if (PyErr_ExceptionMatches(PyExc_TypeError)) {
       PyErr_Format(state->invalid_type, "timeout must be seconds or None, not %R", argument);
     } else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
@@ -48,14 +49,16 @@ bool read_timeout(ModuleState* state, PyObject* argument, std::uint64_t* deadlin
     }
     return false;
   }
-  if (!(seconds >= 0)) {
-    PyErr_Format(state->invalid_value, "timeout %R is not a number of seconds from 0 on; use None to wait for ever",
-                 argument);
-    return false;
-  }
+  if (*seconds >= 0) return true;
+  PyErr_Format(state->invalid_value, "timeout %R is not a number of seconds from 0 on; use None to wait for ever",
+               argument);
+  return false;
+}
+
+std::uint64_t deadline_after(double seconds) {
   constexpr double kCentury = 3.2e9;
-  if (seconds < kCentury) *deadline_ns = monotonic_ns() + static_cast<std::uint64_t>(std::ceil(seconds * 1e9));
-  return true;
+  if (seconds >= kCentury) return ~std::uint64_t{0};
+  return monotonic_ns() + static_cast<std::uint64_t>(std::ceil(seconds * 1e9));
 }
 
 bool read_most(ModuleState* state, PyObject* argument, std::size_t* most) {
@@ -94,6 +97,8 @@ bool read_optional(ModuleState* state, const char* function, const char* name, P
 PyObject* refuse_closed(ModuleState* state, const char* what) {
   return PyErr_Format(state->closed, "the queue is closed%s", what);
 }
+
+PyObject* refuse_drained(ModuleState* state) { return refuse_closed(state, " and empty; nothing more will come"); }
 
 namespace {
 

@@ -108,39 +108,19 @@ PyObject* queue_try_push(PyObject* object, PyObject* record) {
   return pushed < 0 ? nullptr : Py_NewRef(pushed != 0 ? Py_True : Py_False);
 }
 
-bool can_push(RecordQueueObject* self) {
-  return !self->ring->looks_full() || __atomic_load_n(&self->ends.closed, __ATOMIC_RELAXED);
-}
-bool can_pop(RecordQueueObject* self) {
-  return !self->ring->looks_empty() || __atomic_load_n(&self->ends.closed, __ATOMIC_RELAXED);
-}
-
-// Waits for room; 1 if pushed, -1 with an error.
-int push_waiting(RecordQueueObject* self, const char* row, PyObject* timeout) {
-  int pushed = push_bytes(self, row);
-  std::uint64_t deadline = 0;
-  if (pushed == 0 && !read_timeout(state(self), timeout, &deadline)) return -1;
-  while (pushed == 0) {
-    const auto look = [self] { return can_push(self); };
-    const Waited waited = wait_once(self->ends.emptied, self->ends.wait, deadline, look, look);
-    if (waited == Waited::kError) return -1;
-    pushed = push_bytes(self, row);
-    if (pushed == 0 && waited == Waited::kTimeout) {
-      raise_full(self->ring->capacity());
-      return -1;
-    }
-  }
-  return pushed;
-}
-
 PyObject* queue_push(PyObject* object, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   RecordQueueObject* self = as_queue(object);
   if (count < 1) return PyErr_Format(state(self)->invalid_type, "push() takes the record to push, and timeout");
-  PyObject* timeout = Py_None;
-  if (!read_optional(state(self), "push", "timeout", arguments + 1, count - 1, names, &timeout)) return nullptr;
+  PyObject* timeout_argument = Py_None;
+  double timeout = 0;
+  if (!read_optional(state(self), "push", "timeout", arguments + 1, count - 1, names, &timeout_argument) ||
+      !read_timeout(state(self), timeout_argument, &timeout)) {
+    return nullptr;
+  }
   std::vector<char> made;
   const char* row = row_of(self, arguments[0], &made);
-  if (row == nullptr || push_waiting(self, row, timeout) < 0) return nullptr;
+  const auto try_once = [&] { return push_bytes(self, row); };
+  if (row == nullptr || push_waiting(*self->ring, self->ends, timeout, try_once) < 0) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -161,7 +141,7 @@ PyObject* queue_push_many(PyObject* object, PyObject* argument) {
   if (self->ends.closed) return refuse_closed(state(self), "; nothing can be pushed");
   const std::size_t done = self->ring->push_many(PyArray_BYTES(records), PyArray_STRIDE(records, 0),
                                                  static_cast<std::size_t>(PyArray_DIM(records, 0)));
-  if (done != 0) notify(self->ends.filled, static_cast<std::uint32_t>(std::min<std::size_t>(done, ~0u)));
+  if (done != 0) notify(self->ends.filled, done);
   return PyLong_FromSize_t(done);
 }
 
@@ -181,36 +161,24 @@ PyObject* pop_one(RecordQueueObject* self) {
   return nullptr;
 }
 
-PyObject* refuse_drained(RecordQueueObject* self) {
-  return refuse_closed(state(self), " and empty; nothing more will come");
-}
-
 PyObject* queue_try_pop(PyObject* object, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   RecordQueueObject* self = as_queue(object);
   PyObject* otherwise = Py_None;
   if (!read_optional(state(self), "try_pop", "default", arguments, count, names, &otherwise)) return nullptr;
   PyObject* record = pop_one(self);
   if (record != nullptr || PyErr_Occurred()) return record;
-  return self->ends.closed ? refuse_drained(self) : Py_NewRef(otherwise);
+  return self->ends.closed ? refuse_drained(state(self)) : Py_NewRef(otherwise);
 }
 
 PyObject* queue_pop(PyObject* object, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   RecordQueueObject* self = as_queue(object);
-  PyObject* timeout = Py_None;
-  if (!read_optional(state(self), "pop", "timeout", arguments, count, names, &timeout)) return nullptr;
-  PyObject* record = pop_one(self);
-  if (record != nullptr || PyErr_Occurred()) return record;
-  std::uint64_t deadline = 0;
-  if (!read_timeout(state(self), timeout, &deadline)) return nullptr;
-  for (;;) {
-    if (self->ends.closed) return refuse_drained(self);
-    const auto look = [self] { return can_pop(self); };
-    const Waited waited = wait_once(self->ends.filled, self->ends.wait, deadline, look, look);
-    if (waited == Waited::kError) return nullptr;
-    record = pop_one(self);
-    if (record != nullptr || PyErr_Occurred()) return record;
-    if (waited == Waited::kTimeout && !self->ends.closed) return raise_empty();
+  PyObject* timeout_argument = Py_None;
+  double timeout = 0;
+  if (!read_optional(state(self), "pop", "timeout", arguments, count, names, &timeout_argument) ||
+      !read_timeout(state(self), timeout_argument, &timeout)) {
+    return nullptr;
   }
+  return pop_waiting(state(self), *self->ring, self->ends, timeout, [self] { return pop_one(self); });
 }
 
 // The caller's array to pop into, or nullptr with an error.
@@ -257,13 +225,13 @@ PyObject* queue_pop_many(PyObject* object, PyObject* args, PyObject* kwargs) {
   }
   if (self->ends.closed && self->ring->size() == 0) {
     Py_XDECREF(reinterpret_cast<PyObject*>(out));
-    return refuse_drained(self);
+    return refuse_drained(state(self));
   }
   if (out == nullptr) out = new_rows(self, std::min(most, self->ring->size()));
   if (out == nullptr) return nullptr;
   const std::size_t room = std::min(most, static_cast<std::size_t>(PyArray_DIM(out, 0)));
   const std::size_t done = self->ring->pop_many(PyArray_BYTES(out), room);
-  if (done != 0) notify(self->ends.emptied, static_cast<std::uint32_t>(std::min<std::size_t>(done, ~0u)));
+  if (done != 0) notify(self->ends.emptied, done);
   PyObject* rows = reinterpret_cast<PyObject*>(out);
   if (out_argument == Py_None && static_cast<npy_intp>(done) == PyArray_DIM(out, 0)) return rows;
   PyObject* filled = PySequence_GetSlice(rows, 0, static_cast<Py_ssize_t>(done));

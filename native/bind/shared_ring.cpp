@@ -12,6 +12,7 @@
 #include <numpy/arrayobject.h>
 
 #include "bind/numbers.h"
+#include "bind/shared_names.h"
 #include "bind/shared_ring.h"
 #include "bind/types.h"
 #include "latency/tsc_clock.h"
@@ -167,17 +168,11 @@ template <typename Look>
 bool wait_a_while(SharedRingObject* self, SharedGate<>& gate, const AwaitedPositions& awaited, std::uint64_t left_ns,
                   Look look, RingPeer::Sight* sight) {
   const std::shared_ptr<RingPeer> peer = self->peer;
-  std::exception_ptr thrown;
-  Py_BEGIN_ALLOW_THREADS;
-  try {
-    if (!RingPeer::spin_for(awaited, left_ns)) {
-      *sight = (*peer.*look)();
-      if (!sight->gone()) RingPeer::sleep_for(gate, awaited, left_ns);
-    }
-  } catch (const std::exception&) {
-    thrown = std::current_exception();
-  }
-  Py_END_ALLOW_THREADS;
+  const std::exception_ptr thrown = thrown_without_gil([&] {
+    if (RingPeer::spin_for(awaited, left_ns)) return;
+    *sight = (*peer.*look)();
+    if (!sight->gone()) RingPeer::sleep_for(gate, awaited, left_ns);
+  });
   if (!caught(state_of_ring(self), self->name, [&] {
         if (thrown) std::rethrow_exception(thrown);
       })) {
@@ -197,7 +192,7 @@ bool push_all(SharedRingObject* self, const std::byte* records, std::uint64_t co
     RingProducer* producer = as_producer(self);
     if (producer == nullptr) return false;
     std::uint64_t taken = 0;
-    if (!caught(state, self->name, [&] {
+    if (!caught_in_memory(state, self->name, *self->peer, [&] {
           taken = producer->push(records + *pushed * self->peer->block().shape().record_bytes, count - *pushed);
         })) {
       return false;
@@ -249,7 +244,9 @@ bool await_records(SharedRingObject* self, std::uint64_t most, Deadline deadline
   for (;;) {
     RingConsumer* consumer = as_consumer(self);
     if (consumer == nullptr) return false;
-    if (!caught(state_of_ring(self), self->name, [&] { *there = consumer->ready(most); })) return false;
+    if (!caught_in_memory(state_of_ring(self), self->name, *self->peer, [&] { *there = consumer->ready(most); })) {
+      return false;
+    }
     if (*there > 0 || most == 0) return true;
     if (sight.gone()) {
       self->peer->note_producers(sight);
@@ -275,7 +272,8 @@ PyObject* new_records(SharedRingObject* self, std::uint64_t count) {
 bool take_records(SharedRingObject* self, PyObject* into, std::uint64_t count) {
   if (count == 0) return true;
   auto* records = static_cast<std::byte*>(PyArray_DATA(as_array(into)));
-  return caught(state_of_ring(self), self->name, [&] { self->peer->consumer()->take(records, count); });
+  return caught_in_memory(state_of_ring(self), self->name, *self->peer,
+                          [&] { self->peer->consumer()->take(records, count); });
 }
 
 // The first records of an array, which is the array itself if there are no more.
@@ -339,8 +337,14 @@ PyObject* ring_enter(PyObject* object, PyObject*) {
 PyObject* ring_exit(PyObject* object, PyObject* const*, Py_ssize_t) { return ring_close(object, nullptr); }
 
 Py_ssize_t ring_length(PyObject* object) {
-  RingPeer* peer = usable_peer(as_ring(object));
-  return peer == nullptr ? -1 : static_cast<Py_ssize_t>(peer->block().size());
+  SharedRingObject* self = as_ring(object);
+  RingPeer* peer = usable_peer(self);
+  std::uint64_t size = 0;
+  if (peer == nullptr ||
+      !caught_in_memory(state_of_ring(self), self->name, *peer, [&] { size = peer->block().size(); })) {
+    return -1;
+  }
+  return static_cast<Py_ssize_t>(size);
 }
 
 // A ring is true also when it is empty.
@@ -366,7 +370,8 @@ PyObject* ring_producers(PyObject* object, void*) {
   SharedRingObject* self = as_ring(object);
   RingPeer* peer = usable_peer(self);
   std::uint64_t count = 0;
-  if (peer == nullptr || !caught(state_of_ring(self), self->name, [&] { count = peer->count_producers(); })) {
+  if (peer == nullptr ||
+      !caught_in_memory(state_of_ring(self), self->name, *peer, [&] { count = peer->count_producers(); })) {
     return nullptr;
   }
   return PyLong_FromUnsignedLongLong(count);
@@ -376,7 +381,10 @@ PyObject* ring_has_consumer(PyObject* object, void*) {
   SharedRingObject* self = as_ring(object);
   RingPeer* peer = usable_peer(self);
   bool has = false;
-  if (peer == nullptr || !caught(state_of_ring(self), self->name, [&] { has = peer->has_consumer(); })) return nullptr;
+  if (peer == nullptr ||
+      !caught_in_memory(state_of_ring(self), self->name, *peer, [&] { has = peer->has_consumer(); })) {
+    return nullptr;
+  }
   return PyBool_FromLong(has);
 }
 
@@ -448,9 +456,13 @@ PyType_Spec ring_spec = {"latencykit._core.SharedRing", sizeof(SharedRingObject)
 RingPeer* usable_peer(SharedRingObject* self) {
   RingPeer* peer = self->peer.get();
   if (peer != nullptr && !peer->is_inherited()) [[likely]] {
-    if (!self->lent) [[likely]]
+    if (!self->lent && !peer->is_cut()) [[likely]]
       return peer;
-    refuse_lent(self);
+    if (self->lent) {
+      refuse_lent(self);
+    } else {
+      raise_ring_cut(state_of_ring(self), self->name);
+    }
     return nullptr;
   }
   PyErr_Format(state_of_ring(self)->invalid_state,
@@ -465,7 +477,7 @@ RingProducer* as_producer(SharedRingObject* self) {
   RingPeer* peer = usable_peer(self);
   if (peer == nullptr || peer->producer() != nullptr) return peer == nullptr ? nullptr : peer->producer();
   bool is_producer = false;
-  if (!caught(state_of_ring(self), self->name, [&] { is_producer = peer->produce(); })) return nullptr;
+  if (!caught_in_memory(state_of_ring(self), self->name, *peer, [&] { is_producer = peer->produce(); })) return nullptr;
   if (is_producer) return peer->producer();
   PyErr_Format(state_of_ring(self)->invalid_state,
                "ring %R has %llu producer(s) and no room for another; close one, or create it with producers=%llu",
@@ -478,7 +490,7 @@ RingConsumer* as_consumer(SharedRingObject* self) {
   RingPeer* peer = usable_peer(self);
   if (peer == nullptr || peer->consumer() != nullptr) return peer == nullptr ? nullptr : peer->consumer();
   bool is_consumer = false;
-  if (!caught(state_of_ring(self), self->name, [&] { is_consumer = peer->consume(); })) return nullptr;
+  if (!caught_in_memory(state_of_ring(self), self->name, *peer, [&] { is_consumer = peer->consume(); })) return nullptr;
   if (is_consumer) return peer->consumer();
   PyErr_Format(state_of_ring(self)->invalid_state, "ring %R has a consumer already, and can have one; close that first",
                self->name);

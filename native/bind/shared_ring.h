@@ -27,6 +27,7 @@ inline SharedRingObject* as_ring(PyObject* self) { return reinterpret_cast<Share
 
 void raise_ring_error(ModuleState* state, PyObject* name, const RingError& error);
 void raise_ring_damaged(ModuleState* state, PyObject* name);
+void raise_ring_cut(ModuleState* state, PyObject* name);
 void raise_memory_error(ModuleState* state, PyObject* name, const std::system_error& error);
 
 // Runs f(); what it throws becomes an exception of ours. False if it threw. With the GIL.
@@ -47,7 +48,18 @@ bool caught(ModuleState* state, PyObject* name, F f) {
   return false;
 }
 
-// The ring of an object that may be used: not closed, not inherited by a fork. nullptr with an exception if not.
+// The same for an f() that uses the memory of a ring. What it did and found means nothing if that is no longer there.
+template <typename F>
+bool caught_in_memory(ModuleState* state, PyObject* name, const RingPeer& peer, F f) {
+  const bool sound = caught(state, name, f);
+  if (!peer.is_cut()) [[likely]]
+    return sound;
+  PyErr_Clear();
+  raise_ring_cut(state, name);
+  return false;
+}
+
+// The ring of an object that may be used: not closed, not inherited by a fork, not cut short. nullptr with an exception if not.
 RingPeer* usable_peer(SharedRingObject* self);
 
 // The same as a producer or as the consumer, which the object becomes if it is not yet.

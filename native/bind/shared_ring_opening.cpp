@@ -1,6 +1,4 @@
 // How a SharedRing comes to be: made or attached to, its dtype as text and back, and what is said when it cannot.
-#include <cerrno>
-#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -8,6 +6,7 @@
 #define NO_IMPORT_ARRAY
 #include <numpy/arrayobject.h>
 
+#include "bind/shared_names.h"
 #include "bind/shared_ring.h"
 #include "bind/types.h"
 
@@ -15,27 +14,6 @@ namespace latencykit::bind {
 namespace {
 
 // ---- arguments
-
-std::optional<std::string> read_name(ModuleState* state, PyObject* argument) {
-  if (!PyUnicode_Check(argument)) {
-    PyErr_Format(state->invalid_type, "name must be a str, not %R", argument);
-    return std::nullopt;
-  }
-  Py_ssize_t length = 0;
-  const char* text = PyUnicode_AsUTF8AndSize(argument, &length);
-  if (text == nullptr) {
-    PyErr_Clear();
-    PyErr_Format(state->invalid_value, "name %R cannot be encoded; use valid text", argument);
-    return std::nullopt;
-  }
-  const std::string_view name(text, static_cast<std::size_t>(length));
-  if (!SharedMemory::is_name(name)) {
-    PyErr_Format(state->invalid_value, "name %R cannot name shared memory; give 1 to %zu bytes without a slash or zero",
-                 argument, SharedMemory::kLongestName);
-    return std::nullopt;
-  }
-  return std::string(name);
-}
 
 bool read_count(ModuleState* state, PyObject* argument, const char* name, std::uint64_t most, std::uint64_t* count) {
   if (!PyIndex_Check(argument)) {
@@ -188,14 +166,7 @@ PyArray_Descr* as_expected(ModuleState* state, PyObject* name, PyArray_Descr* fo
 // Runs f() without the GIL; what it throws becomes an exception of ours.
 template <typename F>
 bool caught_without_gil(ModuleState* state, PyObject* name, F f) {
-  std::exception_ptr thrown;
-  Py_BEGIN_ALLOW_THREADS;
-  try {
-    f();
-  } catch (const std::exception&) {
-    thrown = std::current_exception();
-  }
-  Py_END_ALLOW_THREADS;
+  const std::exception_ptr thrown = thrown_without_gil(f);
   return caught(state, name, [&] {
     if (thrown) std::rethrow_exception(thrown);
   });
@@ -230,29 +201,17 @@ void raise_ring_damaged(ModuleState* state, PyObject* name) {
                name, name);
 }
 
+void raise_ring_cut(ModuleState* state, PyObject* name) {
+  PyErr_Format(state->data_error,
+               "ring %R has lost its memory: some process cut its file short, or /dev/shm is full. Free it with "
+               "SharedRing.remove(%R) and make a new one",
+               name, name);
+}
+
 void raise_memory_error(ModuleState* state, PyObject* name, const std::system_error& error) {
-  const int code = error.code().value();
-  const char* why = std::strerror(code);
-  switch (code) {
-    case ENOENT:
-      PyErr_Format(state->invalid_value,
-                   "there is no shared memory %R; make a ring with SharedRing.create(%R, dtype, capacity)", name, name);
-      return;
-    case ENOSPC:
-    case EFBIG:
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-      PyErr_Format(state->capacity, "shared memory %R: %s; ask for less, or free some and try again", name, why);
-      return;
-    case EACCES:
-    case EPERM:
-      PyErr_Format(state->invalid_state, "shared memory %R: %s; it belongs to another user", name, why);
-      return;
-    default:
-      PyErr_Format(state->unsupported, "shared memory %R: %s failed: %s; this system cannot share rings that way", name,
-                   error.what(), why);
-  }
+  raise_memory_error(
+      state, name, error,
+      {"SharedRing", "rings", "there is no shared memory %R; make a ring with SharedRing.create(%R, dtype, capacity)"});
 }
 
 PyObject* shared_ring_create(PyObject* type_object, PyObject* args, PyObject* kwargs) {
@@ -265,7 +224,7 @@ PyObject* shared_ring_create(PyObject* type_object, PyObject* args, PyObject* kw
     return nullptr;
   }
   RingShape shape{0, 0, 1};
-  const auto name = read_name(state, name_argument);
+  const auto name = read_shared_name(state, name_argument);
   if (!name || !read_count(state, capacity, "capacity", RingShape::kMostCapacity, &shape.capacity)) return nullptr;
   if (producers != nullptr && !read_count(state, producers, "producers", RingShape::kMostLanes, &shape.lanes)) {
     return nullptr;
@@ -298,7 +257,7 @@ PyObject* shared_ring_attach(PyObject* type_object, PyObject* args, PyObject* kw
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:attach", const_cast<char**>(names), &name_argument, &expected)) {
     return nullptr;
   }
-  const auto name = read_name(state, name_argument);
+  const auto name = read_shared_name(state, name_argument);
   if (!name) return nullptr;
   std::shared_ptr<RingPeer> peer;
   if (!caught_without_gil(state, name_argument, [&] { peer = RingPeer::attach(*name); })) return nullptr;
@@ -309,18 +268,11 @@ PyObject* shared_ring_attach(PyObject* type_object, PyObject* args, PyObject* kw
 
 PyObject* shared_ring_remove(PyObject* type_object, PyObject* name_argument) {
   ModuleState* state = state_of(reinterpret_cast<PyTypeObject*>(type_object));
-  const auto name = read_name(state, name_argument);
+  const auto name = read_shared_name(state, name_argument);
   if (!name) return nullptr;
   bool used = false;
   bool removed = false;
-  const auto remove = [&] {
-    try {
-      removed = RingPeer::remove(*name, &used);
-    } catch (const std::system_error& error) {
-      if (error.code() != std::errc::no_such_file_or_directory) throw;
-    }
-  };
-  if (!caught_without_gil(state, name_argument, remove)) return nullptr;
+  if (!caught_without_gil(state, name_argument, [&] { removed = RingPeer::remove(*name, &used); })) return nullptr;
   if (used) {
     return PyErr_Format(state->invalid_state,
                         "ring %R has a producer or a consumer; let it call unlink(), or end it first", name_argument);

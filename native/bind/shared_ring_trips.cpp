@@ -88,7 +88,13 @@ bool run_pinned(ModuleState* state, const TripArguments& trips, F f) {
     running.get();
   });
   trips.to->lent = trips.from->lent = false;
-  return ran && !interrupted && say_end(state, trips, pinned, end);
+  if (interrupted) return false;
+  if (to->is_cut() || from->is_cut()) {
+    PyErr_Clear();
+    raise_ring_cut(state, (to->is_cut() ? trips.to : trips.from)->name);
+    return false;
+  }
+  return ran && say_end(state, trips, pinned, end);
 }
 
 PyObject* shared_ring_echo(PyObject* module, PyObject* const* given, Py_ssize_t count) {

@@ -59,26 +59,67 @@ std::size_t scratch_size(Indicator indicator, const Settings& settings) {
 
 // ---- ema
 
+// Writes the outputs up to the first average, the mean of the first finite values; how many, or 0 if there are
+// too few values.
 template <typename T>
-void ema(const Table& table, const Settings& settings, const T* x, T* out, std::size_t n) {
+std::size_t seed_ema(const Settings& settings, const T* x, T* out, std::size_t n) {
   const std::size_t seed_count = settings.mean_seed ? settings.period : 1;
-  std::size_t i = 0, seen = 0;
   double sum = 0;
-  for (; i < n && seen < seed_count; ++i) {
+  for (std::size_t i = 0, seen = 0; i < n; ++i) {
     const T value = x[i];
     out[i] = kNaN<T>;
-    if (std::isfinite(value)) {
-      sum += value;
-      ++seen;
-    }
+    if (!std::isfinite(value)) continue;
+    sum += value;
+    if (++seen < seed_count) continue;
+    out[i] = static_cast<T>(sum / static_cast<double>(seed_count));
+    return i + 1;
   }
-  if (seen < seed_count) return;
-  const T average = static_cast<T>(sum / static_cast<double>(seed_count));
-  out[i - 1] = average;
-  table.of<T>().ema_continue(x + i, out + i, n - i, settings.alpha, average);
+  return 0;
 }
 
+template <typename T>
+void ema(const Table& table, const Settings& settings, const T* x, T* out, std::size_t n) {
+  const std::size_t i = seed_ema(settings, x, out, n);
+  if (i != 0) table.of<T>().ema_continue(x + i, out + i, n - i, settings.alpha, out[i - 1]);
+}
+
+// Series of ema, computed together as far as none of their values is missing.
+template <typename T>
+class EmaRowsRun {
+ public:
+  EmaRowsRun(const Table& table, const Settings& settings, const Series<T>& series, std::size_t count)
+      : table_(table), settings_(settings), x_(series.in[0]), out_(series.out[0]), n_(series.n), count_(count) {}
+
+  // Computes series from `done` on; the first that is left to be computed alone.
+  std::size_t next(std::size_t done) {
+    const std::size_t seed_count = settings_.mean_seed ? settings_.period : 1;
+    if (count_ - done < 2 || x_ == out_ || n_ <= seed_count || settings_.propagate) return done;
+    if (seeded_ < done) seeded_ = done;
+    while (seeded_ < count_ && seed_ema(settings_, x_ + seeded_ * n_, out_ + seeded_ * n_, seed_count) != 0) ++seeded_;
+    const auto rows = table_.of<T>().ema_rows;
+    return done + rows(x_ + done * n_, out_ + done * n_, n_, seed_count, settings_.alpha, seeded_ - done);
+  }
+
+ private:
+  const Table& table_;
+  const Settings& settings_;
+  const T* x_;
+  T* out_;
+  std::size_t n_;
+  std::size_t count_;
+  std::size_t seeded_ = 0;
+};
+
 // ---- Missing values
+
+// The n rows of the series' arrays that begin `at` values later.
+template <typename T>
+Series<T> part_of(const Series<T>& series, const Shape& shape, std::size_t at, std::size_t n) {
+  Series<T> part{.n = n};
+  for (std::size_t a = 0; a < shape.inputs; ++a) part.in[a] = series.in[a] + at;
+  for (std::size_t b = 0; b < shape.outputs; ++b) part.out[b] = series.out[b] + at;
+  return part;
+}
 
 template <typename T>
 class Presence {
@@ -103,12 +144,6 @@ class Presence {
   }
   void fill(std::size_t begin, std::size_t end) const {
     for (std::size_t b = 0; b < shape_.outputs; ++b) fill_nan(series_.out[b] + begin, end - begin);
-  }
-  Series<T> part(std::size_t begin, std::size_t end) const {
-    Series<T> rows{.n = end - begin};
-    for (std::size_t a = 0; a < shape_.inputs; ++a) rows.in[a] = series_.in[a] + begin;
-    for (std::size_t b = 0; b < shape_.outputs; ++b) rows.out[b] = series_.out[b] + begin;
-    return rows;
   }
 
  private:
@@ -140,7 +175,7 @@ struct Work {
     while (begin < series.n) {
       const std::size_t missing = rows.next(begin, true), end = shape.windowed ? rows.next(missing, false) : series.n;
       rows.fill(missing, end);
-      finite(rows.part(begin, missing));
+      finite(part_of(series, shape, begin, missing - begin));
       begin = end;
     }
   }
@@ -168,6 +203,16 @@ struct Work {
     }
     return true;
   }
+
+  // False if memory was refused.
+  bool compute(const Series<T>& series) const {
+    if (settings.propagate) {
+      // ema's own kernel leaves out what is missing.
+      if (indicator == Indicator::ema || !finite(series)) propagating(series);
+      return true;
+    }
+    return finite(series) || skipping(series);
+  }
 };
 
 }  // namespace
@@ -177,7 +222,10 @@ std::span<const Table* const> available() {
   return {found.tables.data(), found.count};
 }
 
-const Table& best() { return *available().back(); }
+const Table& best() {
+  const Table* wide = find("avx2");
+  return wide != nullptr ? *wide : scalar_table;
+}
 
 const Table* find(std::string_view isa) {
   for (const Table* table : available()) {
@@ -207,7 +255,8 @@ Shape shape_of(Indicator indicator, const Settings& settings) {
 }
 
 template <typename T>
-bool compute(const Table& table, Indicator indicator, const Settings& settings, const Series<T>& series) {
+bool compute(const Table& table, Indicator indicator, const Settings& settings, const Series<T>& series,
+             std::size_t count) {
   T on_stack[kScratchOnStack];
   Memory<T> memory;
   // No window that is longer than the series is ever filled.
@@ -218,15 +267,15 @@ bool compute(const Table& table, Indicator indicator, const Settings& settings, 
     if (memory == nullptr) return false;
   }
   const Work<T> work{table, indicator, settings, shape_of(indicator, settings), memory ? memory.get() : on_stack};
-  if (settings.propagate) {
-    // ema's own kernel leaves out what is missing.
-    if (indicator == Indicator::ema || !work.finite(series)) work.propagating(series);
-    return true;
+  EmaRowsRun<T> together(table, settings, series, count);
+  for (std::size_t r = 0; r < count; ++r) {
+    if (indicator == Indicator::ema) r = together.next(r);
+    if (r < count && !work.compute(part_of(series, work.shape, r * series.n, series.n))) return false;
   }
-  return work.finite(series) || work.skipping(series);
+  return true;
 }
 
-template bool compute<double>(const Table&, Indicator, const Settings&, const Series<double>&);
-template bool compute<float>(const Table&, Indicator, const Settings&, const Series<float>&);
+template bool compute<double>(const Table&, Indicator, const Settings&, const Series<double>&, std::size_t);
+template bool compute<float>(const Table&, Indicator, const Settings&, const Series<float>&, std::size_t);
 
 }  // namespace latencykit::kernels

@@ -25,6 +25,7 @@ template <typename V, typename W>
 constexpr Functions<typename V::Value> functions_of() {
   return {
       ema_continue<V>,
+      ema_rows<V>,
       {nullptr, windowed<V, Mean, 1, 1>, rsi<V>, macd<V>, windowed<V, Bands, 1, 3>, atr<V>, vwap<V, W>,
        windowed<V, Deviation, 1, 1>, windowed<V, Lowest, 1, 1>, windowed<V, Highest, 1, 1>, windowed<V, Score, 1, 1>},
   };

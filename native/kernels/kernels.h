@@ -64,6 +64,12 @@ struct Series {
 template <typename T>
 using EmaContinue = void (*)(const T* x, T* out, std::size_t n, double alpha, T carry);
 
+// Continues the averages of `count` series of n values, each n after the one before and of whose outputs those
+// below `begin`, at least 1, stand; no output is an input. Returns how many series are done: it stops where one
+// has an input that is not finite, or where they are done faster one by one.
+template <typename T>
+using EmaRows = std::size_t (*)(const T* x, T* out, std::size_t n, std::size_t begin, double alpha, std::size_t count);
+
 // Computes an indicator of inputs that are all finite; false, with outputs of no meaning, if one is not.
 // `scratch` has room for scratch_size values.
 template <typename T>
@@ -72,6 +78,7 @@ using Kernel = bool (*)(const Settings& settings, const Series<T>& series, T* sc
 template <typename T>
 struct Functions {
   EmaContinue<T> ema_continue;
+  EmaRows<T> ema_rows;
   Kernel<T> kernels[kIndicators];  // none for ema
 };
 
@@ -96,10 +103,11 @@ extern const Table avx2_table;
 extern const Table avx512_table;
 #endif
 
-// The tables that this CPU can run, the plainest first and the fastest last.
+// The tables that this CPU can run, the plainest first.
 std::span<const Table* const> available();
 
-// The fastest of them.
+// The one to use: avx2 where it is there. On the CPU with both that this was measured on (Zen 4, whose vectors of 512
+// bits take two turns) avx512 is no faster, so it is used only where it is asked for.
 const Table& best();
 
 // The available table of that name, or nullptr.
@@ -108,11 +116,13 @@ const Table* find(std::string_view isa);
 // Whether an instruction set of that name exists at all, here or on another machine.
 bool is_known(std::string_view isa);
 
-// Computes the indicator. A row with an input that is not finite (NaN or infinite) is missing: its outputs are
+// Computes the indicator, of `count` series if there are more than one: the arrays of series r begin n * r values
+// after those of the first. A row with an input that is not finite (NaN or infinite) is missing: its outputs are
 // NaN, and the others are those of the series without it; with `propagate` every output that depends on it is
 // NaN instead. Returns false, with nothing of meaning written, if memory was refused; it is asked for only
 // where a window is longer than some hundred values, or where values are missing (but never by ema).
 template <typename T>
-[[nodiscard]] bool compute(const Table& table, Indicator indicator, const Settings& settings, const Series<T>& series);
+[[nodiscard]] bool compute(const Table& table, Indicator indicator, const Settings& settings, const Series<T>& series,
+                           std::size_t count = 1);
 
 }  // namespace latencykit::kernels

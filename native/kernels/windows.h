@@ -227,6 +227,11 @@ void aggregate_right(const W& window, const Series<T>& s, std::size_t pivot, std
 
 template <typename V, template <typename> typename W, std::size_t inputs, std::size_t outputs>
 bool windowed(const Settings& settings, const Series<typename V::Value>& s, typename V::Value* scratch) {
+  if constexpr (V::lanes > 1) {
+    // A vector would be full of other windows' places.
+    using T = typename V::Value;
+    if (settings.period < V::lanes) return windowed<OneLane<T>, W, inputs, outputs>(settings, s, scratch);
+  }
   const std::size_t period = settings.period, before = least(s.n, period - 1), room = window_room(period);
   for (std::size_t b = 0; b < outputs; ++b) fill_nan(s.out[b], before);
   for (std::size_t a = 0; a < inputs; ++a) {

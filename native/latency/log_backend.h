@@ -255,21 +255,20 @@ class LogBackend final : private LogProcessMember {
       merge_.take(on_room);
     }
     announce(work.stop);
-    file_.write_out();
     if (mapping_ != nullptr) mapping_->publish_clock(lines_.clock().state());
-    if (file_.rotation_failure() != 0) {
-      announce(work.stop);
-      file_.write_out();
-    }
+    if (file_.rotation_failure() != 0) announce(work.stop);
     if (work.sync) file_.sync();
     if (work.reopen) file_.reopen();
     finish(work);
   }
 
+  // Writes what is gathered, and what is to be said besides.
   void announce(bool all) {
-    const std::uint64_t dropped = rings_.dropped();
-    lines_.announce(merge_.as_of(), dropped, all);
-    if (mapping_ != nullptr) mapping_->announced(dropped);
+    lines_.announce(merge_.as_of(), rings_.dropped(), all);
+    if (mapping_ != nullptr) mapping_->announced(lines_.announced_dropped());
+    lines_.told(file_.write_out());
+    // What the file did not take has still to be told, by a recovery if need be.
+    if (mapping_ != nullptr) mapping_->announced(lines_.announced_dropped());
   }
 
   Work sleep() {

@@ -2,7 +2,8 @@
 //
 // Promises
 //   * A failed write never throws and never stops the caller: the lines that did not reach the file are
-//     counted as lost and the first error is kept until take_error(). The next batch starts on a fresh line.
+//     counted as lost and the first error is kept until take_error(). The next batch starts on a fresh line, and so
+//     does the first one in a file whose last line was never ended.
 //   * When lines were lost and writing works again, a line in the file says how many.
 //   * written() counts lines of end_line() that are wholly in the file, notices not among them.
 //   * Rotation loses no line and splits none: a batch is cut between lines. A line longer than the limit has a
@@ -21,6 +22,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -105,8 +107,8 @@ class LogFile {
   int rotation_failure() const { return rotation_failure_; }
   void rotation_announced() { rotation_failure_ = 0; }
 
-  // Writes everything gathered so far.
-  void write_out() {
+  // Writes everything gathered so far. Returns how many bytes of it are in the file now.
+  std::size_t write_out() {
     if (journal_ != nullptr) journal_->begin(text_.text());
     std::size_t done = 0;
     while (done < text_.size()) {
@@ -124,7 +126,11 @@ class LogFile {
     text_.clear();
     line_start_ = 0;
     ends_.clear();
+    return done;
   }
+
+  // What is written next completes the last line of the file.
+  void continue_line() { torn_ = false; }
 
   // Opens the path again, after somebody has moved the file away. Everything is to be written out before.
   void reopen() {
@@ -234,13 +240,26 @@ class LogFile {
     struct stat found;
     const bool known = ::fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
     size_ = known ? static_cast<std::uint64_t>(found.st_size) : 0;
-    torn_ = torn_ && size_ != 0;
+    torn_ = size_ != 0 && ends_torn(fd);
     limit_ = rotation_.bytes;
     name_is_new_ = true;
     if (rotation_.every_ns == 0) return;
     // An empty file belongs to the time of its first line.
     turn_ns_ = size_ == 0 ? std::numeric_limits<std::int64_t>::min()
                           : rotation_.next_turn(std::int64_t{found.st_mtim.tv_sec} * 1'000'000'000);
+  }
+
+  // Whether the file, which is not empty, ends in the middle of a line.
+  bool ends_torn(int fd) const {
+    // The descriptor is for writing only, and its file may be found under another name by now.
+    char name[32];
+    std::snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    const int again = ::open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (again < 0) return torn_;  // It may not be read.
+    char last = '\n';
+    const bool known = ::pread(again, &last, 1, static_cast<off_t>(size_) - 1) == 1;
+    ::close(again);
+    return known && last != '\n';
   }
 
   std::uint64_t size_on_disk() const {

@@ -48,6 +48,7 @@ class LogRateLimit {
     return due > announced_ ? due - announced_ : 0;
   }
   void announced(std::uint64_t count) { announced_ += count; }
+  void not_announced(std::uint64_t count) { announced_ -= count; }
 
  private:
   const std::uint64_t most_;

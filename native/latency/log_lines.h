@@ -16,6 +16,7 @@
 #include <cstring>
 #include <new>
 #include <string_view>
+#include <vector>
 
 #include "latency/log_clock.h"
 #include "latency/log_file.h"
@@ -58,22 +59,28 @@ class LogLines {
   }
 
   // Says in the log what is missing from it, as of a time up to which everything is written: `dropped` records so
-  // far, what sites have suppressed, lines lost by the file. With `all`, nothing is put off. Throws
-  // std::bad_alloc.
+  // far, what sites have suppressed, lines lost by the file. With `all`, nothing is put off. told() is to follow.
+  // Throws std::bad_alloc.
   void announce(std::uint64_t as_of, std::uint64_t dropped, bool all) {
+    telling_.clear();
+    // Only beside other lines: a full device is not asked again every interval.
+    if (refused_ && file_.empty() && !all) return;
     // Not now, but as of then: records stamped since come after these lines.
     const auto write = notice_writer(as_of);
     if (dropped != announced_dropped_) {
+      telling_.reserve(telling_.size() + 1);
       notices_.dropped(dropped - announced_dropped_, write);
+      telling_.push_back({file_.text().size(), dropped - announced_dropped_, nullptr});
       announced_dropped_ = dropped;
     }
     sites_.each_limited([&](const LogSiteFormat& site) {
       const std::uint64_t count = site.limit->to_announce(as_of, all);
       if (count == 0) return;
+      telling_.reserve(telling_.size() + 1);
       notices_.suppressed(count, json::source_of(site.message), site.limit->most(), write);
+      telling_.push_back({file_.text().size(), count, site.limit.get()});
       site.limit->announced(count);
     });
-    // Only beside other lines: a full device is not asked again every interval.
     if (file_.unannounced() != 0 && !file_.empty()) {
       notices_.lost(file_.unannounced(), write);
       file_.announcing();
@@ -83,6 +90,22 @@ class LogLines {
       file_.rotation_announced();
     }
   }
+
+  // Of what announce() has said, only what ends within the first `written` bytes of the batch is in the file; the rest
+  // will be said again.
+  void told(std::size_t written) {
+    refused_ = refused_ && written == 0;
+    for (const Telling& telling : telling_) {
+      if (telling.end <= written) continue;
+      refused_ = true;
+      if (telling.limit != nullptr) telling.limit->not_announced(telling.count);
+      if (telling.limit == nullptr) announced_dropped_ -= telling.count;
+    }
+    telling_.clear();
+  }
+
+  // Dropped records that lines speak of, those of the batch at hand included.
+  std::uint64_t announced_dropped() const { return announced_dropped_; }
 
   // Says that bytes of damaged records were passed over here. Throws std::bad_alloc.
   void skipped(std::uint64_t as_of, std::uint64_t bytes) { notices_.skipped(bytes, notice_writer(as_of)); }
@@ -94,6 +117,13 @@ class LogLines {
 
  private:
   static constexpr std::size_t kScratchBytes = 4096;
+
+  // What a notice speaks of, and where in the batch it ends.
+  struct Telling {
+    std::size_t end;
+    std::uint64_t count;
+    LogRateLimit* limit;  // Without one: dropped records.
+  };
 
   static WallClock started_clock() {
     choose_log_clock();
@@ -143,6 +173,8 @@ class LogLines {
   LogNotices notices_;
   TextBuffer scratch_;
   std::uint64_t announced_dropped_ = 0;
+  std::vector<Telling> telling_;
+  bool refused_ = false;  // The file did not take the last notice.
   const int own_thread_ = log_thread_number();
 };
 

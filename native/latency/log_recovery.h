@@ -4,7 +4,8 @@
 //   * Lines come in order of time, formatted as the logger would have, each record exactly once: what the log
 //     file has already got of an interrupted batch is found by comparing and not repeated.
 //   * The file is not trusted: every offset and length is held against its size, nothing is mapped. A damaged
-//     part is skipped, named in damage(), and has a marked line where a record was; the rest is recovered.
+//     part is skipped, named in damage(), and has a marked line where a record was; the rest is recovered. What
+//     memory it takes follows what the file holds, not what it claims: a cut or sparse file may claim any size.
 //   * A file that is no rings file, of another version or byte order, throws RecoveryRefused.
 //   * write() leaves the rings file as it is, so that it may be repeated. With a journal, LogRecoveryJournal, it
 //     moves the marks along as the logger would have, so that it may be killed at any time and repeated.
@@ -17,7 +18,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstddef>
@@ -36,6 +36,7 @@
 #include "latency/log_mapping.h"
 #include "latency/log_ring_reader.h"
 #include "latency/log_rings_file.h"
+#include "latency/log_rings_input.h"
 #include "latency/log_sites.h"
 
 namespace latencykit {
@@ -45,71 +46,17 @@ struct RecoveryRefused {
   std::string message;
 };
 
-namespace rings_file {
-
-// A file that is read by offsets, all of them held against its size.
-class Reader {
- public:
-  explicit Reader(int fd) : fd_(fd) {
-    struct stat found;
-    if (::fstat(fd, &found) == 0 && S_ISREG(found.st_mode)) bytes_ = static_cast<std::uint64_t>(found.st_size);
-  }
-
-  std::uint64_t bytes() const { return bytes_; }
-
-  // Fills `out` with what the file has from `at` on; what it has not is zero. Returns the bytes that it has.
-  std::size_t read(std::uint64_t at, char* out, std::size_t size) const {
-    std::size_t done = 0;
-    while (done < size && at + done < bytes_) {
-      const ssize_t got = ::pread(fd_, out + done, size - done, static_cast<off_t>(at + done));
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) break;
-      done += static_cast<std::size_t>(got);
-    }
-    std::fill(out + done, out + size, '\0');
-    return done;
-  }
-
-  // The next offset from `at` on, of a multiple of a page, at which there may be something else than zeros.
-  std::uint64_t next_page(std::uint64_t at) const {
-    const off_t data = ::lseek(fd_, static_cast<off_t>(at), SEEK_DATA);
-    if (data < 0) return errno == ENXIO ? bytes_ : at;
-    return static_cast<std::uint64_t>(data) / kPage * kPage;
-  }
-
- private:
-  const int fd_;
-  std::uint64_t bytes_ = 0;
-};
-
-// A page of a file, or the beginning of one.
-class Page {
- public:
-  Page(const Reader& file, std::uint64_t at) : bytes_(file.read(at, data_.data(), kPage)) {}
-
-  std::size_t bytes() const { return bytes_; }
-  template <typename T>
-  T load(std::size_t at) const {
-    T value;
-    std::memcpy(&value, data_.data() + at, sizeof value);
-    return value;
-  }
-
- private:
-  alignas(8) std::array<char, kPage> data_;
-  std::size_t bytes_;
-};
-
-}  // namespace rings_file
-
 class LogRecovery {
  public:
   struct Ring {
     std::uint64_t at;  // Of its segment in the file.
     LogRingReader reader;
     int thread;
+    std::uint64_t start;    // Where its records begin.
+    std::uint64_t number;   // Overwriting rings: of the record on which the reader stands, or the next.
     std::uint64_t missing;  // Records that were given up before the first that is there.
     bool live = false;      // The reader stands on a record.
+    bool queued = false;    // It was looked at for lines.
   };
 
   // Reads the file and finds out what the log at `log_path` has already got.
@@ -131,18 +78,22 @@ class LogRecovery {
   // of them.
   std::uint64_t rest_lines() const { return static_cast<std::uint64_t>(std::count(rest_.begin(), rest_.end(), '\n')); }
   std::size_t torn_bytes() const { return torn_; }
+  // Whether what is written first completes the last line of the log.
+  bool completes_line() const { return torn_in_log_ && torn_ != 0; }
   // Whether some lines may come a second time, because the log is not as its logger left it.
   bool inexact() const { return inexact_; }
 
   // For a journal: the batch as of which the marks were taken, the last number that was used for one, how many
-  // dropped records lines speak of, and of each ring where its segment lies, how far it is read, what it missed.
+  // dropped records lines speak of, and of each ring where its segment lies, how far it is read, the number of what
+  // comes there, and how many are missing before it.
   std::uint64_t last_batch() const { return last_batch_target(); }
   std::uint64_t last_number() const { return intent_; }
   std::uint64_t announced() const { return announced_; }
   template <typename F>
   void each_ring(F f) const {
     for (const Ring& ring : rings_) {
-      f(ring.at, ring.live ? ring.reader.position() : ring.reader.end_position(), ring.missing);
+      const std::uint64_t read = ring.live ? ring.reader.position() : ring.reader.end_position();
+      f(ring.at, ring.queued ? read : ring.start, ring.number, ring.missing);
     }
   }
 
@@ -155,15 +106,17 @@ class LogRecovery {
     count_missing();
     const bool overwriting = kind_ == LogRingKind::kOverwriting;
     std::priority_queue<Next, std::vector<Next>, std::greater<>> order;
-    for (std::size_t i = 0; i < rings_.size(); ++i) advance(i, lines, order);
+    for (std::size_t i = 0; i < rings_.size(); ++i) queue(i, clock_.ticks, lines, order);
     if (overwriting) announce(lines, order.empty() ? clock_.ticks : order.top().first);
     std::uint64_t last = clock_.ticks;
     while (!order.empty()) {
       const std::size_t i = order.top().second;
       order.pop();
-      last = std::max(last, rings_[i].reader.ticks());
+      const std::uint64_t ticks = rings_[i].reader.ticks();
+      last = std::max(last, ticks);
       write_record(rings_[i], lines);
-      advance(i, lines, order);
+      advance(rings_[i]);
+      queue(i, ticks, lines, order);
       if (out.batch_is_full()) out.write_out();
     }
     if (!overwriting) announce(lines, last);
@@ -231,12 +184,15 @@ class LogRecovery {
       damage_.push_back("its clock is damaged; times are not to be trusted");
       clock_ = {};
     }
-    // In the same boot no record can be from later than now.
     char boot[sizeof header_.boot] = {};
     const std::string id = rings_file::boot_id();
     std::memcpy(boot, id.data(), std::min(id.size(), sizeof boot - 1));
-    if (id.empty() || std::memcmp(boot, header_.boot, sizeof boot) != 0) return;
-    latest_ticks_ = header_.ticks_are_tsc != 0 ? TscTicks::read() : MonotonicTicks::read();
+    same_boot_ = !id.empty() && std::memcmp(boot, header_.boot, sizeof boot) == 0;
+  }
+
+  // In the same boot no record can be from later than now.
+  void look_at_clock() {
+    if (same_boot_) latest_ticks_ = header_.ticks_are_tsc != 0 ? TscTicks::read() : MonotonicTicks::read();
   }
 
   bool possible(std::uint64_t ticks) const {
@@ -275,15 +231,15 @@ class LogRecovery {
   void read_sites(std::uint64_t at, std::uint64_t bytes) {
     using namespace rings_file;
     if (bytes < kEntriesAt) return;
-    std::vector<char> table(bytes);
-    file_.read(at, table.data(), table.size());
-    std::uint64_t used;
-    std::memcpy(&used, table.data() + offsetof(SitesSegment, used), sizeof used);
-    if (used > bytes - kEntriesAt) {
+    const std::uint64_t most = std::min(bytes, std::max<std::uint64_t>(file_.most_content(), kPage));
+    std::uint64_t used = Page(file_, at).load<std::uint64_t>(offsetof(SitesSegment, used));
+    if (used > most - kEntriesAt) {
       damage_.push_back("a table of log sites is damaged");
-      used = bytes - kEntriesAt;
+      used = most - kEntriesAt;
     }
     const std::size_t end = kEntriesAt + used;
+    std::vector<char> table(end);
+    file_.read(at, table.data(), table.size());
     for (std::size_t from = kEntriesAt; end - from >= sizeof(SiteEntry);) {
       SiteEntry entry;
       std::memcpy(&entry, table.data() + from, sizeof entry);
@@ -302,7 +258,7 @@ class LogRecovery {
   }
 
   void add_site(const rings_file::SiteEntry& entry, std::string_view text) {
-    const std::uint64_t most = file_.bytes() / sizeof(rings_file::SiteEntry);
+    const std::uint64_t most = file_.most_content() / sizeof(rings_file::SiteEntry);
     if (entry.number >= most)
       return damage_.push_back("a log site has the impossible number " + std::to_string(entry.number));
     if (entry.number >= arguments_.size()) arguments_.resize(entry.number + 1, -1);
@@ -318,6 +274,17 @@ class LogRecovery {
     }
   }
 
+  struct Mark {
+    std::uint64_t batch, position, number, skipped;
+  };
+  // The words of a ring.
+  struct Control {
+    std::uint64_t head, dropped, tail, overwritten, first_kept, thread;
+    Mark mark;
+  };
+  static constexpr int kMostLooks = 16;
+  static constexpr std::uint64_t kLeastNumbered = sizeof(LogRecordHeader) + LogRing::kNumberBytes;
+
   void read_ring(std::uint64_t at, std::uint64_t segment_bytes) {
     using namespace rings_file;
     const std::uint64_t bytes = segment_bytes - kPage;
@@ -325,47 +292,72 @@ class LogRecovery {
       return damage_.push_back("a ring has the impossible size of " + std::to_string(bytes) + " bytes");
     }
     if (at + kPage >= file_.bytes()) return;
-    Page page(file_, at);
-    const auto word = [&](std::size_t offset) { return page.load<std::uint64_t>(offset); };
-    static constexpr std::size_t control = offsetof(RingSegment, control);
-    const std::uint64_t head = word(control + offsetof(LogRingControl, published));
-    const std::uint64_t dropped = word(control + offsetof(LogRingControl, dropped));
-    // A sparse or cut file must not make us ask for memory that it does not fill.
-    std::vector<char> data(bytes);
-    file_.read(at + kPage, data.data(), data.size());
-    page = Page(file_, at);  // Of a living logger: what was written over meanwhile is not looked at.
-    const std::uint64_t overwritten = word(control + offsetof(LogRingControl, overwritten));
-    const std::uint64_t first_intact = word(control + offsetof(LogRingControl, first_intact));
-    const std::uint64_t tail = word(control + offsetof(LogRingControl, tail));
-    const Mark mark = mark_of(page);
-    const std::uint64_t start = std::max({mark.position, tail, kind_ == LogRingKind::kOverwriting ? overwritten : 0});
+    const bool overwriting = kind_ == LogRingKind::kOverwriting;
+    LogRingBytes data(bytes);
+    Control before = control_of(at), now = before;
+    // Of a living logger: what was written over meanwhile is not looked at.
+    for (int looks = 0; looks < kMostLooks; ++looks) {
+      before = control_of(at);
+      file_.read_over_zeros(at + kPage, data.data(), data.size());
+      now = control_of(at);
+      // Unless that is all of it.
+      if (!overwriting || now.overwritten <= before.head || now.overwritten > now.head) break;
+    }
+    look_at_clock();
+    const bool lapped = overwriting && now.overwritten > before.head && now.overwritten <= now.head;
+    const std::uint64_t head = lapped ? now.overwritten : before.head;
+    const std::uint64_t start = std::max({now.mark.position, now.tail, overwriting ? now.overwritten : 0});
+    const int thread = static_cast<int>(now.thread);
     if (start > head || head - start > bytes || start % 8 != 0 || head % 8 != 0) {
       damage_.push_back("a ring does not say where its records are");
-      return read_lost_ring(at, std::move(data), head, page.load<std::uint64_t>(offsetof(RingSegment, thread)));
+      return read_lost_ring(at, std::move(data), head, thread);
     }
-    std::uint64_t missing = dropped;
-    if (kind_ == LogRingKind::kOverwriting) {
-      missing = mark.skipped;
-      if (start > mark.position && start == overwritten && first_intact >= mark.number) {
-        missing += first_intact - mark.number;
-      }
+    rings_.push_back({at, LogRingReader(std::move(data), kind_, start, head, file_.most_content()), thread, start,
+                      now.mark.number, overwriting ? now.mark.skipped : before.dropped});
+    advance(rings_.back());
+    if (overwriting) count_given_up(rings_.back(), now);
+    total_missing_ += rings_.back().missing;
+  }
+
+  // Adds what was given up since the mark. The first record that is there has its number. If there is none, or it is
+  // damaged, the producer has said which one it would be.
+  void count_given_up(Ring& ring, const Control& control) {
+    const bool found = ring.live && ring.reader.skipped() == 0;
+    if (!found && control.overwritten != ring.start) return;
+    const std::uint64_t first = found ? ring.number : control.first_kept;
+    const std::uint64_t mark = control.mark.number;
+    if (first < mark || first > ring.start / kLeastNumbered) {
+      if (first != mark) damage_.push_back("a ring does not say how many records it has given up");
+      return;
     }
-    total_missing_ += missing;
-    rings_.push_back({at, LogRingReader(std::move(data), kind_, start, head),
-                      static_cast<int>(page.load<std::uint64_t>(offsetof(RingSegment, thread))), missing});
+    ring.missing += first - mark;
+    ring.number = first;
   }
 
   // A ring whose positions are damaged: everything in it that looks like a record, in the order in which it lies.
-  void read_lost_ring(std::uint64_t at, std::vector<char> data, std::uint64_t head, std::uint64_t thread) {
+  void read_lost_ring(std::uint64_t at, LogRingBytes data, std::uint64_t head, int thread) {
     const std::size_t bytes = data.size();
     const std::uint64_t to = head % 8 == 0 && head >= bytes && head < ~std::uint64_t{0} / 2 ? head : bytes;
     inexact_ = true;
-    rings_.push_back({at, LogRingReader(std::move(data), kind_, to - bytes, to), static_cast<int>(thread), 0});
+    rings_.push_back(
+        {at, LogRingReader(std::move(data), kind_, to - bytes, to, file_.most_content()), thread, to - bytes, 0, 0});
+    advance(rings_.back());
   }
 
-  struct Mark {
-    std::uint64_t batch, position, number, skipped;
-  };
+  Control control_of(std::uint64_t at) const {
+    using namespace rings_file;
+    const Page page(file_, at);
+    const auto word = [&](std::size_t offset) { return page.load<std::uint64_t>(offset); };
+    static constexpr std::size_t control = offsetof(RingSegment, control);
+    return {word(control + offsetof(LogRingControl, published)),
+            word(control + offsetof(LogRingControl, dropped)),
+            word(control + offsetof(LogRingControl, tail)),
+            word(control + offsetof(LogRingControl, overwritten)),
+            word(control + offsetof(LogRingControl, first_kept)),
+            word(offsetof(RingSegment, thread)),
+            mark_of(page)};
+  }
+
   // The ring's mark as of the last batch that the log has, or will have got from the rest.
   Mark mark_of(const rings_file::Page& page) const {
     using rings_file::RingSegment;
@@ -387,7 +379,7 @@ class LogRecovery {
   bool interrupted() const { return intent_ != committed_; }
   bool text_is_here() const {
     return batch_.text_is_here != 0 && batch_.text_at <= file_.bytes() &&
-           batch_.text_bytes <= file_.bytes() - batch_.text_at;
+           batch_.text_bytes <= std::min(file_.bytes() - batch_.text_at, file_.most_content());
   }
   // Without its text, an interrupted batch is taken as not written at all.
   std::uint64_t last_batch_target() const { return interrupted() && !text_is_here() ? committed_ : intent_; }
@@ -466,12 +458,18 @@ class LogRecovery {
     return LogRingReader::Rules<decltype(arguments), decltype(possible)>{arguments, possible};
   }
 
-  // Moves a ring on to its next record and queues it.
-  template <typename Order>
-  void advance(std::size_t i, LogLines& lines, Order& order) {
-    Ring& ring = rings_[i];
-    const std::uint64_t before = ring.live ? ring.reader.ticks() : clock_.ticks;
+  // Moves a ring on to its next record.
+  void advance(Ring& ring) {
+    const std::uint64_t after = ring.live ? ring.number + 1 : ring.number;
     ring.live = ring.reader.next(rules());
+    ring.number = ring.live && kind_ == LogRingKind::kOverwriting ? ring.reader.number() : after;
+  }
+
+  // Queues the record on which a ring stands. `before` is the time of the one before it.
+  template <typename Order>
+  void queue(std::size_t i, std::uint64_t before, LogLines& lines, Order& order) {
+    Ring& ring = rings_[i];
+    ring.queued = true;
     if (ring.reader.skipped() != 0) {
       ++damaged_;
       lines.skipped(before, ring.reader.skipped());
@@ -496,6 +494,7 @@ class LogRecovery {
   std::uint64_t intent_ = 0, committed_ = 0, announced_ = 0;
   rings_file::Batch batch_{};
   WallClockState clock_{};
+  bool same_boot_ = false;
   std::uint64_t latest_ticks_ = ~std::uint64_t{0};
   LogSites sites_;
   std::vector<int> arguments_;        // Of each site's number in the file; -1 where there is none.

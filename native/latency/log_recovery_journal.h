@@ -32,9 +32,8 @@ class LogRecoveryJournal final : public LogJournal {
     appended_ = false;
     text_at_ = keep_text(text);
     length_ = text.size();
-    recovery_.each_ring([this](std::uint64_t segment, std::uint64_t position, std::uint64_t missing) {
-      mark(segment, position, missing);
-    });
+    recovery_.each_ring([this](std::uint64_t segment, std::uint64_t position, std::uint64_t number,
+                               std::uint64_t missing) { mark(segment, position, number, missing); });
   }
 
   void appending(int fd, std::size_t done) noexcept override {
@@ -74,7 +73,7 @@ class LogRecoveryJournal final : public LogJournal {
   }
 
   // Into the slot that does not count for the last batch.
-  void mark(std::uint64_t segment, std::uint64_t position, std::uint64_t missing) const {
+  void mark(std::uint64_t segment, std::uint64_t position, std::uint64_t number, std::uint64_t missing) const {
     using rings_file::Mark;
     const std::uint64_t marks = segment + offsetof(rings_file::RingSegment, marks);
     std::uint64_t batches[2] = {};
@@ -86,6 +85,7 @@ class LogRecoveryJournal final : public LogJournal {
     const std::size_t slot = rings_file::counting_slot(batches[0], batches[1], last_) == 0 ? 1 : 0;
     const std::uint64_t at = marks + slot * sizeof(Mark);
     put(at + offsetof(Mark, position), position);
+    put(at + offsetof(Mark, number), number);
     put(at + offsetof(Mark, skipped), missing);
     put(at + offsetof(Mark, batch), number_);
   }

@@ -29,6 +29,8 @@
 //     store, so must the new `overwritten`, and the copy is thrown away.
 //   * Each record carries its number in its last 8 bytes. What the consumer misses shows as a gap, so it alone
 //     counts what was given up, and a record is either taken or counted, never both.
+//   * `first_kept` is for whoever reads the words of a producer that was killed: the number of the record at
+//     `overwritten`, said first, because there may be no record there to ask, when all were given up for one.
 //
 // Layout: the producer's and the consumer's own words lie on separate cache lines, and each side keeps a copy
 // of the other's position. `limit_` folds all of the producer's checks into one comparison: the position up
@@ -97,6 +99,7 @@ struct BasicLogRingControl {
   alignas(64) typename Words::Word tail{0};         // Consumer: up to here the room is free again.
   alignas(64) typename Words::Word overwritten{0};  // Producer: before this, bytes may have changed.
   typename Words::Word first_intact{0};             // Producer: the number of the record that lies there.
+  typename Words::Word first_kept{0};               // Producer: the same, stored before `overwritten`.
 };
 using LogRingControl = BasicLogRingControl<HardwareWords>;
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
@@ -334,8 +337,11 @@ class BasicLogRing {
     // Past fillers, to the next record or the head.
     while (intact != head_ && site_at(intact) == kFiller) intact += size_at(intact);
     intact_ = intact;
+    const std::uint64_t first = intact == head_ ? number_ : number_at(intact);
+    Words::store(control_->first_kept, first, std::memory_order_relaxed);
     Words::store(control_->overwritten, intact, std::memory_order_release);
-    Words::store(control_->first_intact, intact == head_ ? number_ : number_at(intact), std::memory_order_relaxed);
+    // Not before: dropped() would count records that the consumer may still take.
+    Words::store(control_->first_intact, first, std::memory_order_relaxed);
   }
   std::uint32_t size_at(std::uint64_t position) const {
     return size_of(Words::load_at(at(position), std::memory_order_relaxed));

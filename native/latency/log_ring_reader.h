@@ -7,14 +7,35 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <utility>
-#include <vector>
 
 #include "latency/log_record.h"
 #include "latency/log_ring.h"
 
 namespace latencykit {
+
+// Memory for a copy of a ring's bytes, all zero. calloc: what of it is never written to takes no memory.
+class LogRingBytes {
+ public:
+  // `size` is a power of two. Throws std::bad_alloc.
+  explicit LogRingBytes(std::size_t size) : at_(static_cast<char*>(std::calloc(size, 1))), size_(size) {
+    if (at_ == nullptr) throw std::bad_alloc();
+  }
+  char* data() { return at_.get(); }
+  const char* data() const { return at_.get(); }
+  std::size_t size() const { return size_; }
+
+ private:
+  struct Release {
+    void operator()(char* at) const { std::free(at); }
+  };
+  std::unique_ptr<char, Release> at_;
+  std::size_t size_;
+};
 
 class LogRingReader {
  public:
@@ -26,10 +47,10 @@ class LogRingReader {
     Possible possible;
   };
 
-  // `data` are the ring's bytes, a power of two of them; where the file was cut, the rest is zero. The records
-  // lie from `start` to `head`, at most as far apart as there are bytes.
-  LogRingReader(std::vector<char> data, LogRingKind kind, std::uint64_t start, std::uint64_t head)
-      : data_(std::move(data)), kind_(kind), at_(start), head_(head) {}
+  // `data` are the ring's bytes; where the file was cut, the rest is zero. The records lie from `start` to `head`,
+  // at most as far apart as there are bytes, and none is longer than `longest`.
+  LogRingReader(LogRingBytes data, LogRingKind kind, std::uint64_t start, std::uint64_t head, std::uint64_t longest)
+      : data_(std::move(data)), kind_(kind), at_(start), head_(head), longest_(longest) {}
 
   // Moves on to the next record; false at the end.
   template <typename R>
@@ -90,7 +111,7 @@ class LogRingReader {
     if (room < sizeof(LogRecordHeader)) return 0;
     const auto header = load<LogRecordHeader>(begin);
     const std::size_t number = kind_ == LogRingKind::kOverwriting ? LogRing::kNumberBytes : 0;
-    if (header.size % 8 != 0 || header.size > room || header.size > head_ - at_) return 0;
+    if (header.size % 8 != 0 || header.size > room || header.size > head_ - at_ || header.size > longest_) return 0;
     const int count = rules.arguments(header.site);
     if (count < 0 || !rules.possible(header.ticks)) return 0;
     const std::size_t needed = argument_bytes(begin, header.size, static_cast<std::size_t>(count));
@@ -102,7 +123,7 @@ class LogRingReader {
     std::size_t at = header_bytes(count);
     if (at > size) return 0;
     for (std::size_t i = 0; i < count; ++i) {
-      const auto tag = static_cast<LogTag>(data_[begin + sizeof(LogRecordHeader) + i]);
+      const auto tag = static_cast<LogTag>(data_.data()[begin + sizeof(LogRecordHeader) + i]);
       if (tag < LogTag::kNone || tag > LogTag::kVerbatim) return 0;
       if (!has_value(tag)) continue;
       if (size - at < 8) return 0;
@@ -115,10 +136,11 @@ class LogRingReader {
     return at;
   }
 
-  const std::vector<char> data_;
-  const LogRingKind kind_;
+  LogRingBytes data_;
+  LogRingKind kind_;
   std::uint64_t at_;
-  const std::uint64_t head_;
+  std::uint64_t head_;
+  std::uint64_t longest_;
   std::size_t size_ = 0;
   std::uint64_t skipped_ = 0;
 };

@@ -37,10 +37,7 @@ class SharedClaims {
     std::string path = memory.name();
     path.insert(path.begin(), '/');
     const std::lock_guard guard(all().mutex);  // From here on: a fork in between would leave the child the open file.
-    int own;
-    do {
-      own = shm_open(path.c_str(), O_RDWR, 0);
-    } while (own < 0 && errno == EINTR);
+    int own = SharedMemory::open_name(path, O_RDWR);
     if (own < 0 && errno != ENOENT) throw std::system_error(errno, std::generic_category(), "shm_open");
     if (own >= 0 && !is_same_file(own, memory.descriptor())) {
       close(own);

@@ -9,10 +9,12 @@
 //   dies, however it dies; so there is no stale claim, no process number to be reused, and nothing to clean up.
 // - fork() does not copy the claim: it stays with the parent, and in the child is_claim_held() turns false.
 // - Blocks are made with mode 0600: processes of other users cannot open them.
-// - What it cannot protect from: a process of the same user that truncates the file under a mapping makes the next
-//   access fault (SIGBUS). Nothing here ever shrinks a block.
+// - A process of the same user can cut the file short under a mapping. With map(), the next access is a fault (SIGBUS)
+//   then; with map_guarded() it is none, and is_cut() turns true (mapping_guard.h). Nothing here ever shrinks a block.
 //
-// Errors are std::system_error with the errno of the call that failed; a missing name is ENOENT.
+// Errors are std::system_error with the errno of the call that failed; a missing name is ENOENT. The name of what is no
+// memory at all is EISDIR for a folder, ELOOP for a link (no link is followed), ENXIO for a socket; pipes and devices
+// open, and is_memory() is false.
 // Claiming, releasing and destroying are serialised by the owner; forking may happen at any time.
 //
 // Linux: the claim is an open-file-description lock (fcntl F_OFD_SETLK). It lasts until the last descriptor and the last
@@ -31,9 +33,12 @@
 #include <cerrno>
 #include <cstddef>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+
+#include "latency/mapping_guard.h"
 
 namespace latencykit {
 
@@ -51,8 +56,13 @@ class SharedMemory {
 
   SharedMemory(const std::string& name, Open how) : name_("/" + name), writable_(how != Open::kReadOnly) {
     const int flags = (writable_ ? O_RDWR : O_RDONLY) | (how == Open::kCreateIfMissing ? O_CREAT : 0) | kOpenAnything;
-    descriptor_ = retried([&] { return shm_open(name_.c_str(), flags, 0600); });
+    descriptor_ = open_name(name_, flags);
     if (descriptor_ < 0) fail("shm_open");
+    struct stat found;
+    if (fstat(descriptor_, &found) == 0 && S_ISDIR(found.st_mode)) {  // It can be opened for reading.
+      close(descriptor_);
+      throw std::system_error(EISDIR, std::generic_category(), "shm_open");
+    }
   }
   SharedMemory(const SharedMemory&) = delete;
   SharedMemory& operator=(const SharedMemory&) = delete;
@@ -60,6 +70,7 @@ class SharedMemory {
   ~SharedMemory() {
     const std::lock_guard guard(claims().mutex);
     drop_claim();
+    guard_.reset();
     if (data_ != nullptr) munmap(data_, mapped_);
     close(descriptor_);
   }
@@ -68,7 +79,7 @@ class SharedMemory {
   void* data() const noexcept { return data_; }
   int descriptor() const noexcept { return descriptor_; }
 
-  // Whether the name led to memory at all: anybody can put a pipe or a folder where the names are.
+  // Whether the name led to memory at all: anybody can put a pipe or a device where the names are.
   bool is_memory() const { return S_ISREG(status().st_mode); }
 
   // The size of the block now; only what was mapped may be touched.
@@ -83,12 +94,18 @@ class SharedMemory {
   }
 
   void map(std::size_t bytes) {
-    const int protection = writable_ ? PROT_READ | PROT_WRITE : PROT_READ;
-    void* mapping = mmap(nullptr, bytes, protection, MAP_SHARED, descriptor_, 0);
+    void* mapping = mmap(nullptr, bytes, protection(), MAP_SHARED, descriptor_, 0);
     if (mapping == MAP_FAILED) fail("mmap");
     data_ = mapping;
     mapped_ = bytes;
   }
+  void map_guarded(std::size_t bytes) {
+    map(bytes);
+    guard_.emplace(data_, mapped_, protection());
+  }
+
+  // Whether an access to a guarded mapping found no memory; nothing that it reads means anything from then on.
+  bool is_cut() const noexcept { return guard_ && guard_->is_cut(); }
 
   enum class Claim { kHeld, kTaken, kNameGone };
 
@@ -97,7 +114,7 @@ class SharedMemory {
   Claim try_claim() {
     const std::lock_guard guard(claims().mutex);
     if (is_claim_held()) return Claim::kHeld;
-    const int own = retried([&] { return shm_open(name_.c_str(), O_RDWR | kOpenAnything, 0); });
+    const int own = open_name(name_, O_RDWR | kOpenAnything);
     if (own < 0) {
       if (errno == ENOENT) return Claim::kNameGone;
       fail("shm_open");
@@ -139,7 +156,7 @@ class SharedMemory {
 
   // Takes the name away if it leads to this block; false if it does not, or no longer.
   bool remove_name() const {
-    const int other = retried([&] { return shm_open(name_.c_str(), O_RDONLY | kOpenAnything, 0); });
+    const int other = open_name(name_, O_RDONLY | kOpenAnything);
     if (other < 0) {
       if (errno == ENOENT) return false;
       fail("shm_open");
@@ -154,6 +171,24 @@ class SharedMemory {
     if (shm_unlink(("/" + name).c_str()) == 0) return true;
     if (errno != ENOENT) fail("shm_unlink");
     return false;
+  }
+
+  // The same for a name that could not be opened, by the error of that: a link and a socket are nobody's memory. Throws
+  // the error again if it says that there may be something that is. Only while it is being handled.
+  static bool remove_unopened(const std::string& name, const std::system_error& error) {
+    if (error.code() == std::errc::no_such_file_or_directory) return false;
+    if (error.code() == std::errc::too_many_symbolic_link_levels ||
+        error.code() == std::errc::no_such_device_or_address) {
+      return remove(name);
+    }
+    throw;
+  }
+
+  // shm_open() of a name with its slash, with the errno of what is wrong with it; negative if it failed.
+  static int open_name(const std::string& name, int flags) noexcept {
+    const int descriptor = retried([&] { return shm_open(name.c_str(), flags, 0600); });
+    if (descriptor < 0 && errno == EINVAL) errno = EISDIR;  // glibc says EINVAL of a folder; our names are valid.
+    return descriptor;
   }
 
  private:
@@ -214,6 +249,8 @@ class SharedMemory {
     return lock;
   }
 
+  int protection() const noexcept { return writable_ ? PROT_READ | PROT_WRITE : PROT_READ; }
+
   struct stat status() const {
     struct stat found;
     if (fstat(descriptor_, &found) < 0) fail("fstat");
@@ -244,6 +281,7 @@ class SharedMemory {
   int claim_descriptor_ = -1;  // Of a second open(), never mapped; only while the claim is held.
   void* data_ = nullptr;
   std::size_t mapped_ = 0;
+  std::optional<MappingGuard> guard_;
   std::atomic<bool> claim_held_ = false;
   SharedMemory* next_ = nullptr;  // The next claim of this process.
 };

@@ -28,6 +28,7 @@
 #include "latency/shared_memory.h"
 #include "latency/shared_ring.h"
 #include "latency/tsc_clock.h"
+#include "latency/waiting.h"
 
 namespace latencykit {
 
@@ -62,6 +63,7 @@ class RingPeer {
     constexpr int kTries = 100;  // The name may be removed between opening and claiming; not for ever.
     for (int i = 0; i < kTries; ++i) {
       auto peer = std::make_shared<RingPeer>(name, SharedMemory::Open::kCreateIfMissing);
+      if (!peer->memory_.is_memory()) refuse(RingBlock::Fault::kForeign);
       if (!peer->claims_.found()) continue;
       if (!peer->claims_.take(kMaking)) refuse_existing();
       if (!peer->memory_.has_name()) continue;
@@ -90,10 +92,14 @@ class RingPeer {
 
   // Takes a name away; false if there was none, or if somebody uses it for a ring and `used` is set.
   static bool remove(const std::string& name, bool* used) {
-    const SharedMemory memory(name, SharedMemory::Open::kReadWrite);
-    const SharedClaims claims(memory);
-    *used = claims.found() && claims.is_taken_elsewhere(kMaking, kFirstLane + RingShape::kMostLanes);
-    return !*used && memory.remove_name();
+    try {
+      const SharedMemory memory(name, SharedMemory::Open::kReadWrite);
+      const SharedClaims claims(memory);
+      *used = claims.found() && claims.is_taken_elsewhere(kMaking, kFirstLane + RingShape::kMostLanes);
+      return !*used && memory.remove_name();
+    } catch (const std::system_error& error) {
+      return SharedMemory::remove_unopened(name, error);
+    }
   }
 
   RingPeer(const std::string& name, SharedMemory::Open how) : memory_(name, how), claims_(memory_) {}
@@ -103,6 +109,8 @@ class RingPeer {
 
   const RingBlock& block() const { return *block_; }
   bool is_inherited() const noexcept { return claims_.is_inherited(); }
+  // Whether the memory was cut short under this process, so that what was read last means nothing.
+  bool is_cut() const noexcept { return memory_.is_cut(); }
   void remove_name() const { memory_.remove_name(); }
 
   RingProducer* producer() { return producer_ ? &*producer_ : nullptr; }
@@ -180,17 +188,12 @@ class RingPeer {
   }
   void note_consumer(const Sight& sight) { consumers_known_ = sight.begun; }
 
-  // Spins for a short while; whether a position moved.
+  // Spins for a short while; whether a position moved. With one CPU only a moment: the other side may need that one.
   static bool spin_for(const AwaitedPositions& awaited, std::uint64_t longest_ns) {
-    constexpr int kLooksPerTime = 32;  // Reading the clock costs as much as many looks.
-    const std::uint64_t end = monotonic_ns() + std::min<std::uint64_t>(longest_ns, kSpinNs);
-    do {
-      for (int i = 0; i < kLooksPerTime; ++i) {
-        if (awaited.moved()) return true;
-        relax();
-      }
-    } while (monotonic_ns() < end);
-    return false;
+    if (spin_until(awaited, monotonic_ns() + std::min(longest_ns, kMomentNs))) return true;
+    // A system call, made only by who waits for longer than it takes.
+    if (longest_ns <= kMomentNs || has_one_cpu()) return false;
+    return spin_until(awaited, monotonic_ns() + std::min(longest_ns, kSpinNs) - kMomentNs);
   }
   // Sleeps until a position may have moved, at most SharedGate<>::kLongestSleepNs.
   static void sleep_for(SharedGate<>& gate, const AwaitedPositions& awaited, std::uint64_t longest_ns) {
@@ -205,6 +208,18 @@ class RingPeer {
   static constexpr off_t kFirstLane = 2;
   // A sleep and its wake-up take some 5 microseconds each, and a system call of the other side.
   static constexpr std::uint64_t kSpinNs = 20'000;
+  static constexpr std::uint64_t kMomentNs = 1'000;
+
+  static bool spin_until(const AwaitedPositions& awaited, std::uint64_t end) {
+    constexpr int kLooksPerTime = 32;  // Reading the clock costs as much as many looks.
+    do {
+      for (int i = 0; i < kLooksPerTime; ++i) {
+        if (awaited.moved()) return true;
+        relax();
+      }
+    } while (monotonic_ns() < end);
+    return false;
+  }
 
   [[noreturn]] static void refuse_existing() { throw RingError(RingError::Reason::kExists, "exists already"); }
 
@@ -221,7 +236,7 @@ class RingPeer {
     const std::uint64_t bytes = RingBlock::bytes_for(shape, text.size());
     try {
       memory_.resize(bytes);
-      memory_.map(bytes);
+      memory_.map_guarded(bytes);
     } catch (...) {
       memory_.remove_name();  // A name without a ring would be in the way.
       throw;
@@ -232,7 +247,7 @@ class RingPeer {
   // Maps what is there and checks it. Nothing is mapped beyond the size that the file has.
   RingBlock::Fault join(std::uint64_t bytes) {
     if (bytes < sizeof(RingHeader)) return RingBlock::Fault::kForeign;
-    memory_.map(bytes);
+    memory_.map_guarded(bytes);
     const RingBlock::Fault fault = RingBlock::check(memory_.data(), bytes, &block_);
     if (fault != RingBlock::Fault::kNone) return fault;
     const std::uint64_t producers = producers_begun();

@@ -75,6 +75,7 @@ class RingTrips {
 
   bool may_go_on() {
     end_ = stop_.load(std::memory_order_relaxed) ? TripsEnd::kStopped : TripsEnd::kOthersGone;
+    if (from_.is_cut() || to_.is_cut()) return false;
     return end_ != TripsEnd::kStopped && !from_.look_for_producers().gone() && !to_.look_for_consumer().gone();
   }
 

@@ -349,6 +349,48 @@ void what_left_is_forgotten() {
   });
 }
 
+// Several series at once give what each gives alone.
+template <typename T>
+void several_series(Indicator indicator, Settings s, std::size_t n, std::size_t count, bool missing) {
+  auto in = random_inputs<T>(inputs_of(indicator), n * count, 9);
+  if (missing && n > 0) in[0][n * (count - 1) + n / 2] = std::numeric_limits<T>::infinity();
+  const kernels::Shape shape = kernels::shape_of(indicator, s);
+  for (const kernels::Table* table : kernels::available()) {
+    std::vector<std::vector<T>> together(3, std::vector<T>(n * count)), alone = together;
+    kernels::Series<T> all{.n = n};
+    for (std::size_t a = 0; a < in.size(); ++a) all.in[a] = in[a].data();
+    for (std::size_t b = 0; b < 3; ++b) all.out[b] = together[b].data();
+    CHECK(kernels::compute<T>(*table, indicator, s, all, count));
+    for (std::size_t r = 0; r < count; ++r) {
+      kernels::Series<T> one{.n = n};
+      for (std::size_t a = 0; a < in.size(); ++a) one.in[a] = in[a].data() + r * n;
+      for (std::size_t b = 0; b < 3; ++b) one.out[b] = alone[b].data() + r * n;
+      CHECK(kernels::compute<T>(*table, indicator, s, one));
+    }
+    const double bound = indicator == Indicator::ema ? 1000 * std::numeric_limits<T>::epsilon() / s.alpha : 0;
+    for (std::size_t b = 0; b < shape.outputs; ++b) {
+      for (std::size_t i = 0; i < n * count; ++i) {
+        const T got = together[b][i], want = alone[b][i];
+        CHECK(std::isnan(want) ? std::isnan(got) : std::fabs(got - want) <= bound);
+      }
+    }
+  }
+}
+
+template <typename T>
+void several_series_of_all() {
+  for (unsigned k = 0; k < kernels::kIndicators; ++k) {
+    for (Settings s : settings_of(Indicator{k}, 6)) {
+      for (std::size_t n : {0, 1, 6, 7, 23, 24, 25, 40, 300}) {
+        for (std::size_t count : {1, 2, 5, 8}) {
+          for (bool missing : {false, true}) several_series<T>(Indicator{k}, s, n, count, missing);
+          s.propagate = !s.propagate;
+        }
+      }
+    }
+  }
+}
+
 template <typename T>
 void a_constant_is_exact() {
   for (const kernels::Table* table : kernels::available()) {
@@ -369,6 +411,8 @@ int main() {
   missing_rows<double>();
   missing_rows<float>();
   what_left_is_forgotten<double>();
+  several_series_of_all<double>();
+  several_series_of_all<float>();
   a_constant_is_exact<double>();
   a_constant_is_exact<float>();
 }

@@ -6,6 +6,7 @@
 
 #include <fstream>
 #include <map>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +16,7 @@
 namespace latencykit {
 namespace {
 
+using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
@@ -360,6 +362,27 @@ void a_limit_is_told_at_the_end_at_the_latest() {
         " WARNING latencykit: 4 records of 'say {{}} {}' suppressed by its limit of 1 a second");
 }
 
+// The calls bring their own times: a second that is long over, and the beginning of the next.
+void a_second_that_is_over_is_told_while_logging_goes_on() {
+  TemporaryFile file;
+  LogBackend backend(open_log(file.path().c_str()), options(file.path()));
+  const std::uint64_t now = log_ticks(), second = std::uint64_t{1} << 40;
+  auto made = std::make_unique<LogRateLimit>(2, second);
+  LogRateLimit* limit = made.get();
+  backend.add_site({"INFO", parse_template("{}"), std::move(made)});
+  for (int i = 0; i < 5; ++i) limit->admit(now - 2 * second);
+  await(backend, false);
+  CHECK(file.lines().size() == 1);
+  CHECK(file.lines()[0].substr(30) == " WARNING latencykit: 3 records of '{}' suppressed by its limit of 2 a second");
+  int passed = 0;
+  for (int i = 0; i < 5; ++i) passed += limit->admit(now);
+  CHECK(passed == 2 && limit->suppressed() == 6);
+  await(backend, false);
+  CHECK(file.lines().size() == 1);
+  backend.close();
+  CHECK(file.lines().size() == 2);
+}
+
 void a_failed_rotation_is_told_in_the_log() {
   TemporaryFile file;
   const std::string blocked = file.path() + ".new";
@@ -422,6 +445,66 @@ void a_torn_line_is_ended_and_the_loss_told() {
   CHECK(file.lines() == expected);
 }
 
+// What a full device did not take of the logger's own lines is said again, once.
+void what_could_not_be_told_is_told_later() {
+  TemporaryFile file;
+  LogBackend backend(open_log(file.path().c_str()), options(file.path(), 4096, hours(1)));
+  const std::uint32_t site = pair_site(backend);
+  auto made = std::make_unique<LogRateLimit>(1, std::uint64_t{1});
+  LogRateLimit* limit = made.get();
+  backend.add_site({"INFO", parse_template("limited"), std::move(made)});
+  rlimit before;
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{10, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  for (int i = 0; i < 3; ++i) limit->admit(5);
+  int dropped = 0;
+  for (int i = 0; i < 200; ++i) {
+    if (try_log(backend, site, i, i)) continue;
+    backend.ring_of_this_thread().count_dropped();
+    ++dropped;
+  }
+  CHECK(dropped > 0);
+  for (int i = 0; i < 3; ++i) await(backend, false);
+  CHECK(backend.written() == 0);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  log(backend, site, 7, 7);
+  await(backend, true);
+  log(backend, site, 8, 8);
+  backend.close();
+  std::string all;
+  for (const std::string& line : file.lines()) {
+    if (line.size() > 30) all += line.substr(31) + "\n";
+  }
+  const auto told = [](int count, const std::string& what) {
+    return "WARNING latencykit: " + std::to_string(count) + " records " + what + "\n";
+  };
+  CHECK(all == "INFO 7 7\n" + told(dropped, "dropped because the ring was full") +
+                   told(2, "of 'limited' suppressed by its limit of 1 a second") +
+                   told(200 - dropped, "lost because the file could not be written") + "INFO 8 8\n");
+}
+
+// A file that somebody left in the middle of a line, opened again or recovered into.
+void a_line_that_was_never_ended_is_not_continued() {
+  TemporaryFile file;
+  for (const char* before : {"torn", "", "whole\n"}) {
+    std::ofstream(file.path(), std::ios::trunc) << before;
+    {
+      LogBackend nothing(open_log(file.path().c_str()), options(file.path()));
+    }
+    std::ostringstream text;
+    text << std::ifstream(file.path()).rdbuf();
+    CHECK(text.str() == before);
+    {
+      LogBackend backend(open_log(file.path().c_str()), options(file.path()));
+      log(backend, pair_site(backend), 1, 2);
+    }
+    CHECK(file.lines().size() == (*before == '\0' ? 1u : 2u));
+    CHECK(file.lines().back().substr(30) == " INFO 1 2");
+  }
+}
+
 void closing_wakes_a_waiting_producer() {
   TemporaryFile file;
   LogBackend backend(open_log(file.path().c_str()), options(file.path(), 4096));
@@ -478,9 +561,12 @@ int main() {
   rotated_files_hold_every_line_once();
   json_has_the_thread_and_the_logger_its_own();
   a_limit_is_told_at_the_end_at_the_latest();
+  a_second_that_is_over_is_told_while_logging_goes_on();
   a_failed_rotation_is_told_in_the_log();
   a_full_device_is_reported_and_survived();
   a_torn_line_is_ended_and_the_loss_told();
+  what_could_not_be_told_is_told_later();
+  a_line_that_was_never_ended_is_not_continued();
   closing_wakes_a_waiting_producer();
   times_follow_the_wall_clock();
 }

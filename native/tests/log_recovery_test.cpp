@@ -145,6 +145,7 @@ void append(const TemporaryFolder& folder) {
   LogFile file(open_log(folder.log().c_str()));
   LogRecoveryJournal journal(fd, recovery, file);
   file.keep(&journal);
+  if (recovery.completes_line()) file.continue_line();
   recovery.write(file, true);
   ::close(fd);
 }
@@ -206,6 +207,70 @@ void overwritten_records_are_counted() {
   }
   CHECK(last == 9'999);
   CHECK(lines + dropped == 10'000);
+}
+
+std::uint64_t word_at(const std::string& bytes, std::size_t at) {
+  std::uint64_t word;
+  std::memcpy(&word, bytes.data() + at, sizeof word);
+  return word;
+}
+void set_word(std::string& bytes, std::size_t at, std::uint64_t word) {
+  std::memcpy(bytes.data() + at, &word, sizeof word);
+}
+
+// A file as a kill at one of the rare moments leaves it, made of one that a kill between two calls has left.
+void what_was_given_up_is_counted_whenever_the_kill_came() {
+  using namespace rings_file;
+  TemporaryFolder folder;
+  await(killed([&] {
+    LogBackend backend(open_log(folder.log().c_str()), options(folder, 4096, hours(1), LogRingKind::kOverwriting));
+    const std::uint32_t site = site_of(backend);
+    const std::uint64_t ticket = backend.request(LogBackend::After::kNothing);
+    while (!backend.wait(ticket, milliseconds(50))) {
+    }
+    for (int i = 0; i < 200; ++i) log(backend, site, 0, i);
+    ::kill(::getpid(), SIGKILL);
+  }));
+  const std::string whole = content(folder.rings());
+  std::size_t ring = kPage;
+  while (SegmentKind(word_at(whole, ring + 8) & 0xFFFFFFFF) != SegmentKind::kRing) ring += word_at(whole, ring + 16);
+  constexpr std::size_t control = offsetof(RingSegment, control);
+  const std::size_t published = ring + control + offsetof(LogRingControl, published);
+  const std::size_t overwritten = ring + control + offsetof(LogRingControl, overwritten);
+  const std::size_t first_intact = ring + control + offsetof(LogRingControl, first_intact);
+  const std::size_t first_kept = ring + control + offsetof(LogRingControl, first_kept);
+  const auto counted = [&](const std::string& bytes) {
+    put_content(folder.rings(), bytes);
+    const Recovered found = recover(folder);
+    CHECK(found.damage.empty() && found.damaged == 0);
+    return std::pair(found.dropped, found.records);
+  };
+  const auto [dropped, records] = counted(whole);
+  CHECK(dropped > 0 && dropped + records == 200);
+  const std::pair<std::uint64_t, std::uint64_t> same(dropped, records), emptied(200, 0);
+
+  std::string bytes = whole;  // After it had said what will be overwritten and before it said the same by numbers.
+  set_word(bytes, first_intact, 0);
+  CHECK(counted(bytes) == same);
+  set_word(bytes, first_kept, dropped + 1);  // Before it had said what will be overwritten the next time.
+  CHECK(counted(bytes) == same);
+
+  bytes = whole;  // The backend was lapped, and its mark goes where nothing is overwritten yet, with an old number.
+  for (int slot = 0; slot < 2; ++slot) {
+    const std::size_t mark = ring + offsetof(RingSegment, marks) + static_cast<std::size_t>(slot) * sizeof(Mark);
+    set_word(bytes, mark + offsetof(Mark, position), word_at(whole, overwritten));
+  }
+  CHECK(counted(bytes) == same);
+
+  bytes = whole;  // A record as long as everything that was there is on its way.
+  set_word(bytes, overwritten, word_at(whole, published));
+  set_word(bytes, first_kept, 200);
+  CHECK(counted(bytes) == emptied);
+
+  // Appended in two goes, with a kill after the first: nothing is counted twice.
+  put_content(folder.rings(), whole);
+  append(folder);
+  CHECK(recover(folder).dropped == 0 && recover(folder).records == 0);
 }
 
 // Two threads, tiny rings, killed by the parent at any moment. What was acknowledged through a shared page is in the
@@ -326,10 +391,10 @@ void a_length_is_not_trusted() {
   const auto any = [](std::uint64_t) { return true; };
   const LogRingReader::Rules<decltype(count), decltype(any)> rules{count, any};
   const auto found = [&](std::uint64_t length) {
-    std::vector<char> ring(4096);
+    LogRingBytes ring(4096);
     write_record(ring.data(), bytes, 3, 0, arguments, 2);
     std::memcpy(ring.data() + header_bytes(2), &length, sizeof length);
-    LogRingReader reader(ring, LogRingKind::kBounded, 0, bytes);
+    LogRingReader reader(std::move(ring), LogRingKind::kBounded, 0, bytes, 4096);
     return reader.next(rules);
   };
   CHECK(found(text.size()));
@@ -415,6 +480,7 @@ int main(int argc, char** argv) {
   closing_leaves_no_rings();
   what_was_never_written_is_recovered();
   overwritten_records_are_counted();
+  what_was_given_up_is_counted_whenever_the_kill_came();
   an_interrupted_batch_is_completed();
   a_length_is_not_trusted();
   a_damaged_record_is_skipped_and_marked();

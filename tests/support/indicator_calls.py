@@ -42,7 +42,8 @@ def as_tuple(result: Any) -> Arrays:
 def same(a: Any, b: Any) -> bool:
     """Whether two results are equal to the last bit, NaN at the same places."""
     return len(as_tuple(a)) == len(as_tuple(b)) and all(
-        p.dtype == q.dtype and np.array_equal(p, q, equal_nan=True) for p, q in zip(as_tuple(a), as_tuple(b), strict=True)
+        p.dtype == q.dtype and np.array_equal(p, q, equal_nan=True)
+        for p, q in zip(as_tuple(a), as_tuple(b), strict=True)
     )
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from latencykit.engine import AsyncLogger
 
 
-def log_for_ever(path, page, *, threads, capacity, form, on_full):
-    logger = AsyncLogger(path, capacity=capacity, format=form, on_full=on_full, crash_proof=True)
+def log_for_ever(path, page, *, threads, form, **options):
+    logger = AsyncLogger(path, format=form, backups=1000, crash_proof=True, **options)
     site = logger.site("{} {} {:.2f} {}")
 
     def run(thread):
@@ -41,6 +41,7 @@ def kill_one(path, rng):
         "capacity": rng.choice([64, 1000, 20_000]),
         "form": rng.choice(["text", "text", "json"]),
         "on_full": rng.choice(["block", "block", "drop_oldest"]),
+        "rotate_bytes": rng.choice([None, None, 4096, 1 << 16]),
     }
     page = mmap.mmap(-1, 4096)
     pid = os.fork()

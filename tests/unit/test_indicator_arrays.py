@@ -74,7 +74,9 @@ def test_mixed_inputs_are_computed_in_float64(indicator: Indicator) -> None:
     inputs = indicator.inputs_of(50, np.float32)
     mixed = (inputs[0].astype(float), *inputs[1:])
     assert same(indicator(mixed), indicator(tuple(x.astype(float) for x in inputs)))
-    assert same(indicator((*inputs[:-1], inputs[-1].astype(int))), indicator((*inputs[:-1], np.floor(inputs[-1]).astype(float))))
+    assert same(
+        indicator((*inputs[:-1], inputs[-1].astype(int))), indicator((*inputs[:-1], np.floor(inputs[-1]).astype(float)))
+    )
 
 
 @pytest.mark.parametrize(

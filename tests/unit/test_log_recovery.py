@@ -1,6 +1,7 @@
 import os
 import resource
 import signal
+import struct
 import threading
 import warnings
 from pathlib import Path
@@ -10,8 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from latencykit.engine import AsyncLogger
-from latencykit.engine.log_recovery import find_rings, write_to
-from latencykit.errors import CapacityError, DataError, InvalidStateError, LatencykitError, UnsupportedError
+from latencykit.engine.log_recovery import append_to_log, find_rings, write_to
+from latencykit.errors import (
+    CapacityError,
+    DataError,
+    InvalidStateError,
+    InvalidValueError,
+    LatencykitError,
+    UnsupportedError,
+)
 
 
 @pytest.fixture
@@ -109,6 +117,82 @@ def test_a_file_that_its_maker_never_finished_is_no_hindrance(path):
     with AsyncLogger(path, crash_proof=True) as logger:
         logger.site("{}")(1)
     assert path.read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize("segments", [False, True])
+def test_a_file_that_its_maker_never_finished_is_deleted_and_that_is_said(path, sample, segments):
+    content = bytearray(sample.read_bytes()) if segments else bytearray(8192)
+    content[:4096] = bytes(4096)
+    if segments:
+        # Up to the sites, which were never written: text, then their header.
+        end = 4096 + (4096 + (1 << 20)) + 64
+        content[4096 + 4096 : end - 64] = bytes(1 << 20)
+        del content[end - 32 :]
+    rings_of(path).write_bytes(content)
+    report = append_to_log(path)
+    assert (report.unfinished, report.records, report.process, report.kept_as) == (True, 0, 0, "")
+    assert not rings_of(path).exists()
+    assert not path.exists()
+
+
+def test_a_file_that_lost_its_header_is_kept(path, sample):
+    content = bytearray(sample.read_bytes())
+    content[:4096] = bytes(4096)
+    rings_of(path).write_bytes(content)
+    with pytest.raises(DataError, match="is not a file of a logger's rings"):
+        append_to_log(path)
+    with pytest.raises(DataError, match="move it away"):
+        AsyncLogger(path, crash_proof=True)
+    assert rings_of(path).read_bytes() == content
+    assert not path.exists()
+
+
+def test_a_wrong_option_leaves_what_was_left_behind(path, sample):
+    rings_of(path).write_bytes(sample.read_bytes())
+    with pytest.raises(InvalidValueError):
+        AsyncLogger(path, capacity=0, crash_proof=True)
+    assert not path.exists()
+    assert rings_of(path).read_bytes() == sample.read_bytes()
+
+
+def segment_header(kind, size):
+    header = struct.pack("<QIIQ", 0x746E656D67655321, kind, 0, size)
+    checksum = 0xCBF29CE484222325
+    for byte in header:
+        checksum = (checksum ^ byte) * 0x100000001B3 % 2**64
+    return header + struct.pack("<Q", checksum)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_file_that_claims_gigabytes_takes_no_memory_for_them(path, sample, tmp_path, sparse):
+    content = bytearray(sample.read_bytes())
+    claimed = 1 << 31
+    end = len(content)
+    with rings_of(path).open("wb") as file:
+        file.write(content)
+        for number in range(8):
+            file.seek(end + number * (4096 + claimed))
+            file.write(segment_header(1, 4096 + claimed))
+            file.seek(end + number * (4096 + claimed) + 128)  # Where the ring's words begin, with `published`.
+            file.write(struct.pack("<Q", 4096))
+            if not sparse:
+                file.truncate(end + 3 * 4096)
+                break
+        else:
+            file.seek(end + 8 * (4096 + claimed))
+            # A table of sites, and the text of a batch, of all that is there.
+            file.write(segment_header(2, claimed) + struct.pack("<Q", claimed - 64))
+            file.truncate(end + 16 * claimed)
+
+    def read():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        report, lines = recovered(path, tmp_path)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 256 << 10
+        assert report.damage
+        wanted = [f"{number} {number / 3:.3f} {'text' * (number % 4)}" for number in range(20)]
+        assert [message for message in messages(lines) if "damaged" not in message] == wanted
+
+    assert in_child(read) == 0
 
 
 def test_records_of_threads_that_ended_are_kept(path, tmp_path):

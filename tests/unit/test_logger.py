@@ -314,6 +314,9 @@ def test_a_site_is_made_once(path):
         ({"flush_interval": "1ms"}, InvalidTypeError),
         ({"on_full": "wait"}, InvalidValueError),
         ({"level": "TRACE"}, InvalidValueError),
+        ({"level": []}, InvalidTypeError),
+        ({"on_full": []}, InvalidValueError),
+        ({"format": []}, InvalidValueError),
     ],
 )
 def test_an_option_that_cannot_be_used_raises(path, options, error):
@@ -325,6 +328,29 @@ def test_an_option_that_cannot_be_used_raises(path, options, error):
 def test_an_unknown_level_of_a_site_raises(path):
     with AsyncLogger(path) as logger, pytest.raises(InvalidValueError, match="'info' is none of DEBUG"):
         logger.site("{}", level="info")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"level": []}, r"level \[\] is not a str; give one of DEBUG"),
+        ({"level": None}, "level None is not a str"),
+        ({"template": []}, r"template \[\] is not a str; write"),
+        ({"template": b"{}"}, r"template b'\{\}' is not a str"),
+    ],
+)
+def test_what_is_no_text_of_a_site_raises(path, wrong, words):
+    with AsyncLogger(path) as logger, pytest.raises(InvalidTypeError, match=words):
+        logger.site(**{"template": "{}", **wrong})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"), [(5, InvalidTypeError), (None, InvalidTypeError), ("a\0b", InvalidValueError)]
+)
+@pytest.mark.parametrize("crash_proof", [False, True])
+def test_what_is_no_path_raises(wrong, error, crash_proof):
+    with pytest.raises(error, match="path"):
+        AsyncLogger(wrong, crash_proof=crash_proof)
 
 
 def test_a_path_that_cannot_be_opened_raises_with_the_path(tmp_path):
@@ -437,14 +463,20 @@ def test_a_record_that_can_never_fit_raises(path, on_full):
 def test_ctrl_c_ends_a_wait_for_room(tmp_path):
     # A FIFO whose reader does not read: the backend is stuck in its write, so the ring stays full.
     code = """
-import os, signal, sys, threading
+import faulthandler, os, signal, sys, threading
 from latencykit.engine import AsyncLogger
+faulthandler.dump_traceback_later(60, exit=True)  # a wait that nothing ends is a failure
 fifo = sys.argv[1]
 os.mkfifo(fifo)
 reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
 logger = AsyncLogger(fifo, capacity=1)
 site = logger.site("{}")
 done = threading.Event()
+def handle(*_):
+    if not done.is_set():  # once: a second one would end the code that reports the first
+        done.set()
+        raise KeyboardInterrupt
+signal.signal(signal.SIGINT, handle)
 def interrupt():
     while not done.wait(0.2):
         os.kill(os.getpid(), signal.SIGINT)
@@ -453,8 +485,7 @@ try:
     while True:
         site("x" * 1000)
 except KeyboardInterrupt:
-    done.set()
-    print("interrupted")
+    print("interrupted", flush=True)
 os._exit(0)
 """
     out, _ = run(code, tmp_path / "fifo")

@@ -9,6 +9,8 @@ import resource
 import subprocess
 import sys
 import threading
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -329,12 +331,38 @@ def test_a_limit_lets_so_many_pass_and_tells_of_the_rest(path):
 
 
 def test_the_next_second_has_its_own(path):
+    # What belongs to which second is tested with a clock of its own, in native/tests/log_limit_test.cpp. Here: that a
+    # second has the length of one. A stalled machine makes it longer, and nothing shorter.
     with AsyncLogger(path) as logger:
         site = logger.site("n {}", max_per_second=5)
-        while logger.written < 12:
+        start = time.time_ns()
+        while logger.written < 11:
             site(0)
             logger.drain()
+    passed = [line[: STAMP - 2] for line in path.read_text().splitlines() if " INFO n " in line]
+    second_ns = 999_000_000  # The TSC is calibrated to better than a thousandth.
+    for number, seconds in ((5, 1), (10, 2)):
+        moment = datetime.fromisoformat(passed[number][:19] + "+00:00")
+        moment_ns = int(moment.timestamp()) * 1_000_000_000 + int(passed[number][20:])
+        assert moment_ns - start >= seconds * second_ns
     assert any(TOLD.fullmatch(body) for body in bodies(path))
+
+
+def test_a_limit_holds_for_all_threads_together(path):
+    with AsyncLogger(path) as logger:
+        site = logger.site("n {}", max_per_second=5)
+        threads = [threading.Thread(target=lambda: [site(i) for i in range(5000)]) for _ in range(4)]
+        start = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        seconds = int((time.monotonic() - start) * 1.001) + 1
+        suppressed = site.suppressed
+    passed = sum(body.startswith("INFO n ") for body in bodies(path))
+    told = [int(match[1]) for body in bodies(path) if (match := TOLD.fullmatch(body))]
+    assert 5 <= passed <= 5 * seconds
+    assert sum(told) == suppressed == 20_000 - passed
 
 
 @pytest.mark.parametrize(("most", "error"), [(0, InvalidValueError), (1.5, InvalidTypeError), (True, InvalidTypeError)])

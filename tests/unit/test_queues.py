@@ -386,6 +386,45 @@ def test_timeouts_that_make_no_sense_are_refused(kind):
 
 
 @KINDS
+@pytest.mark.parametrize(
+    ("wrong", "error"), [(math.nan, InvalidValueError), (-1, InvalidValueError), ("x", InvalidTypeError)]
+)
+def test_a_wrong_timeout_is_refused_also_where_nothing_has_to_wait(kind, wrong, error):
+    shared = made(kind)
+    with pytest.raises(error, match="timeout"):
+        shared.push(item(kind, 1), wrong)
+    assert len(shared) == 0
+    shared.push(item(kind, 1))
+    with pytest.raises(error, match="timeout"):
+        shared.pop(timeout=wrong)
+    assert len(shared) == 1
+    shared.close()
+    with pytest.raises(error, match="timeout"):
+        shared.push(item(kind, 2), timeout=wrong)
+
+
+@KINDS
+def test_the_code_of_a_timeout_may_use_the_queue(kind):
+    shared = made(kind, 1)
+
+    class Timeout:
+        def __init__(self, work):
+            self.work = work
+
+        def __float__(self):
+            self.work()
+            return 0.0
+
+    shared.push(item(kind, 1))
+    shared.push(item(kind, 2), Timeout(shared.pop))
+    assert number_of(shared.pop(Timeout(lambda: None))) == 2
+    with pytest.raises(queue.Empty):
+        shared.pop(Timeout(lambda: (shared.push(item(kind, 3)), shared.pop())))
+    with pytest.raises(ClosedError):
+        shared.push(item(kind, 4), Timeout(shared.close))
+
+
+@KINDS
 def test_wrong_arguments_are_refused(kind):
     shared = made(kind)
     with pytest.raises(InvalidTypeError, match="at most 1 argument"):

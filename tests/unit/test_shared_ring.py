@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from latencykit import _core
 from latencykit.engine import SharedRing
 from latencykit.errors import CapacityError, DataError, InvalidStateError, InvalidTypeError, InvalidValueError
 
@@ -21,6 +22,7 @@ def name(request):
     name = f"latencykit-test-{os.getpid()}-{abs(hash(request.node.nodeid))}"
     yield name
     SharedRing.remove(name)
+    SharedRing.remove(name + "-back")
 
 
 def numbered(first, count):
@@ -429,3 +431,68 @@ def test_damaged_positions_are_refused(name):
             ring.pop()
         assert len(ring) <= 4
         ring.unlink()
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 8192])
+@pytest.mark.parametrize("call", ["push", "pop", "len", "wait"])
+def test_a_file_cut_short_under_a_ring_is_an_error_and_no_crash(name, size, call):
+    with SharedRing.create(name, "V64", 1000) as ring:
+        ring.push(np.ones(700, "V64"))
+        ring.pop(5)
+        os.truncate(MEMORY / name, size)
+        calls = {
+            "push": lambda: ring.push(np.ones(800, "V64")),
+            "pop": ring.pop,
+            "len": lambda: [ring.pop(600), len(ring)],
+            "wait": lambda: ring.pop(1000, np.empty(1000, "V64"), None),
+        }
+        with pytest.raises(DataError, match=r"lost its memory.*remove|is damaged") as first:
+            calls[call]()
+        if "lost" in str(first.value):
+            for again in (ring.pop, lambda: ring.push([b"x"]), lambda: len(ring), lambda: ring.producers):
+                with pytest.raises(DataError, match="lost its memory"):
+                    again()
+        ring.close()
+    assert SharedRing.remove(name)
+    with SharedRing.create(name, "V64", 10) as ring:
+        assert ring.push(np.ones(3, "V64")) == 3
+
+
+def test_a_wait_sees_that_the_file_is_cut_short(name):
+    with SharedRing.create(name, "u8", 100) as ring:
+        errors = []
+
+        def wait():
+            try:
+                ring.pop(timeout=None)
+            except DataError as error:
+                errors.append(str(error))
+
+        thread = in_thread(wait)
+        while not ring.has_consumer:
+            threading.Event().wait(0.001)
+        os.truncate(MEMORY / name, 0)
+        thread.join(30)
+        assert errors
+        assert "lost its memory" in errors[0]
+
+
+def test_round_trips_see_that_the_file_is_cut_short(name):
+    with SharedRing.create(name, "u8", 8) as there, SharedRing.create(name + "-back", "u8", 8) as back:
+        errors, cpu = [], min(os.sched_getaffinity(0))
+
+        def drive():
+            try:
+                _core.shared_ring_round_trips(there, back, 1000, cpu)  # nobody answers
+            except Exception as error:  # noqa: BLE001 - for the test to look at
+                errors.append(error)
+
+        thread = in_thread(drive)
+        with SharedRing.attach(name) as looking:
+            while thread.is_alive() and len(looking) == 0:
+                threading.Event().wait(0.001)
+        os.truncate(MEMORY / name, 0)
+        os.truncate(MEMORY / (name + "-back"), 0)
+        thread.join(30)
+        assert [type(error) for error in errors] == [DataError], errors
+        assert "lost its memory" in str(errors[0])
