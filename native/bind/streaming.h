@@ -148,7 +148,7 @@ class StreamingType {
       ::new (&as_object(self)->indicator) Indicator(std::move(made));
       if (given[Argument::alpha] != nullptr && given[Argument::alpha] != Py_None) settings->period = 0;
       ::new (&as_object(self)->settings) kernels::Settings(*settings);
-      ::new (&as_object(self)->results) ResultsOf();
+      ::new (&as_object(self)->results) ResultsOf;
       return self;
     } catch (const std::bad_alloc&) {
       return refuse_window(state, settings->period, Indicator::kBytesPerRow);

@@ -1,4 +1,5 @@
 import gc
+import warnings
 import weakref
 from typing import Any
 
@@ -167,6 +168,15 @@ def test_a_resized_array_is_noticed(indicator: Indicator, change: Any) -> None:
         change(as_tuple(bound.out)[at])
         with pytest.raises(InvalidStateError, match="out was resized"):
             bound()
+
+
+def test_an_array_of_another_dtype_is_noticed(indicator: Indicator) -> None:
+    bound = bind(indicator, indicator.inputs_of(30))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        bound.inputs[-1].dtype = np.int64
+    with pytest.raises(InvalidStateError, match=f"{indicator.inputs[-1]} was resized, or its dtype"):
+        bound()
 
 
 def test_an_array_that_others_use_is_not_resized_by_mistake(indicator: Indicator) -> None:
