@@ -8,6 +8,7 @@ from typing import (
     Generic,
     Literal,
     Never,
+    ParamSpec,
     Protocol,
     Self,
     SupportsFloat,
@@ -387,26 +388,442 @@ class DurationWatch:
 ISA: Final[str]
 ISAS: Final[tuple[str, ...]]
 
+_Seed: TypeAlias = Literal["first", "sma"]
+_Ddof: TypeAlias = Literal[0, 1]
+_Missing: TypeAlias = Literal["skip", "propagate"]
+_Float32s: TypeAlias = NDArray[np.float32]
+_Float64s: TypeAlias = NDArray[np.float64]
+_ThreeFloat32s: TypeAlias = tuple[_Float32s, _Float32s, _Float32s]
+_ThreeFloat64s: TypeAlias = tuple[_Float64s, _Float64s, _Float64s]
+
+@overload
+def ema(
+    x: _Float32s,
+    period: int | None = None,
+    *,
+    alpha: float | None = None,
+    seed: _Seed = "first",
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
 def ema(
     x: npt.ArrayLike,
     period: int | None = None,
     *,
     alpha: float | None = None,
-    seed: Literal["first", "sma"] = "first",
-    out: npt.NDArray[Any] | None = None,
+    seed: _Seed = "first",
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
     isa: str | None = None,
-) -> npt.NDArray[Any]: ...
+) -> _Float64s: ...
+@overload
+def sma(
+    x: _Float32s,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def sma(
+    x: npt.ArrayLike,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def rsi(
+    x: _Float32s,
+    period: int = 14,
+    *,
+    seed: _Seed = "sma",
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def rsi(
+    x: npt.ArrayLike,
+    period: int = 14,
+    *,
+    seed: _Seed = "sma",
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def macd(
+    x: _Float32s,
+    fast: int = 12,
+    slow: int = 26,
+    signal: int = 9,
+    *,
+    seed: _Seed = "first",
+    missing: _Missing = "skip",
+    out: _ThreeFloat32s | None = None,
+    isa: str | None = None,
+) -> _ThreeFloat32s: ...
+@overload
+def macd(
+    x: npt.ArrayLike,
+    fast: int = 12,
+    slow: int = 26,
+    signal: int = 9,
+    *,
+    seed: _Seed = "first",
+    missing: _Missing = "skip",
+    out: _ThreeFloat64s | None = None,
+    isa: str | None = None,
+) -> _ThreeFloat64s: ...
+@overload
+def bollinger(
+    x: _Float32s,
+    period: int = 20,
+    width: float = 2.0,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _ThreeFloat32s | None = None,
+    isa: str | None = None,
+) -> _ThreeFloat32s: ...
+@overload
+def bollinger(
+    x: npt.ArrayLike,
+    period: int = 20,
+    width: float = 2.0,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _ThreeFloat64s | None = None,
+    isa: str | None = None,
+) -> _ThreeFloat64s: ...
+@overload
+def atr(
+    high: _Float32s,
+    low: _Float32s,
+    close: _Float32s,
+    period: int = 14,
+    *,
+    seed: _Seed = "sma",
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def atr(
+    high: npt.ArrayLike,
+    low: npt.ArrayLike,
+    close: npt.ArrayLike,
+    period: int = 14,
+    *,
+    seed: _Seed = "sma",
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def vwap(
+    price: _Float32s,
+    volume: _Float32s,
+    period: int | None = None,
+    *,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def vwap(
+    price: npt.ArrayLike,
+    volume: npt.ArrayLike,
+    period: int | None = None,
+    *,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def rolling_std(
+    x: _Float32s,
+    period: int,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def rolling_std(
+    x: npt.ArrayLike,
+    period: int,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def rolling_min(
+    x: _Float32s,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def rolling_min(
+    x: npt.ArrayLike,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def rolling_max(
+    x: _Float32s,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def rolling_max(
+    x: npt.ArrayLike,
+    period: int,
+    *,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+@overload
+def zscore(
+    x: _Float32s,
+    period: int,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _Float32s | None = None,
+    isa: str | None = None,
+) -> _Float32s: ...
+@overload
+def zscore(
+    x: npt.ArrayLike,
+    period: int,
+    *,
+    ddof: _Ddof = 0,
+    missing: _Missing = "skip",
+    out: _Float64s | None = None,
+    isa: str | None = None,
+) -> _Float64s: ...
+
+_P = ParamSpec("_P")
+_Out_co = TypeVar("_Out_co", covariant=True)
+
+@final
+class Bound(Generic[_Out_co]):
+    def __call__(self) -> _Out_co: ...
+    @property
+    def function(self) -> Callable[..., _Out_co]: ...
+    @property
+    def inputs(self) -> tuple[NDArray[Any], ...]: ...
+    @property
+    def out(self) -> _Out_co: ...
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+
+def bind(function: Callable[_P, _Out_co], /, *args: _P.args, **kwargs: _P.kwargs) -> Bound[_Out_co]: ...
+
+# ---- streaming indicators: native/bind/streaming*.cpp
 
 @final
 class Ema:
     def __new__(
-        cls, period: int | None = None, *, alpha: float | None = None, seed: Literal["first", "sma"] = "first"
+        cls,
+        period: int | None = None,
+        *,
+        alpha: float | None = None,
+        seed: Literal["first", "sma"] = "first",
+        missing: Literal["skip", "propagate"] = "skip",
     ) -> Ema: ...
     def update(self, value: float, /) -> float: ...
+    def reset(self) -> None: ...
     @property
     def value(self) -> float: ...
     @property
+    def period(self) -> int | None: ...
+    @property
     def alpha(self) -> float: ...
+    @property
+    def seed(self) -> Literal["first", "sma"]: ...
+    @property
+    def missing(self) -> Literal["skip", "propagate"]: ...
+
+@final
+class Sma:
+    def __new__(cls, period: int, *, missing: Literal["skip", "propagate"] = "skip") -> Sma: ...
+    def update(self, value: float, /) -> float: ...
+    def reset(self) -> None: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def period(self) -> int: ...
+    @property
+    def missing(self) -> Literal["skip", "propagate"]: ...
+
+@final
+class Rsi:
+    def __new__(
+        cls, period: int = 14, *, seed: Literal["first", "sma"] = "sma", missing: Literal["skip", "propagate"] = "skip"
+    ) -> Rsi: ...
+    def update(self, value: float, /) -> float: ...
+    def reset(self) -> None: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def period(self) -> int: ...
+    @property
+    def seed(self) -> Literal["first", "sma"]: ...
+    @property
+    def missing(self) -> Literal["skip", "propagate"]: ...
+
+@final
+class Macd:
+    def __new__(
+        cls,
+        fast: int = 12,
+        slow: int = 26,
+        signal: int = 9,
+        *,
+        seed: Literal["first", "sma"] = "first",
+        missing: Literal["skip", "propagate"] = "skip",
+    ) -> Macd: ...
+    def update(self, value: float, /) -> tuple[float, float, float]: ...
+    def reset(self) -> None: ...
+    @property
+    def value(self) -> tuple[float, float, float]: ...
+    @property
+    def fast(self) -> int: ...
+    @property
+    def slow(self) -> int: ...
+    @property
+    def signal(self) -> int: ...
+    @property
+    def seed(self) -> Literal["first", "sma"]: ...
+    @property
+    def missing(self) -> Literal["skip", "propagate"]: ...
+
+@final
+class Bollinger:
+    def __new__(
+        cls,
+        period: int = 20,
+        width: float = 2.0,
+        *,
+        ddof: Literal[0, 1] = 0,
+        missing: Literal["skip", "propagate"] = "skip",
+    ) -> Bollinger: ...
+    def update(self, value: float, /) -> tuple[float, float, float]: ...
+    def reset(self) -> None: ...
+    @property
+    def value(self) -> tuple[float, float, float]: ...
+    @property
+    def period(self) -> int: ...
+    @property
+    def width(self) -> float: ...
+    @property
+    def ddof(self) -> int: ...
+    @property
+    def missing(self) -> Literal["skip", "propagate"]: ...
+
+@final
+class Atr:
+    def __new__(
+        cls, period: int = 14, *, seed: Literal["first", "sma"] = "sma", missing: Literal["skip", "propagate"] = "skip"
+    ) -> Atr: ...
+    def update(self, high: float, low: float, close: float, /) -> float: ...
+    def reset(self) -> None: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def period(self) -> int: ...
+    @property
+    def seed(self) -> Literal["first", "sma"]: ...
+    @property
+    def missing(self) -> Literal["skip", "propagate"]: ...
+
+@final
+class Vwap:
+    def __new__(cls, period: int | None = None, *, missing: Literal["skip", "propagate"] = "skip") -> Vwap: ...
+    def update(self, price: float, volume: float, /) -> float: ...
+    def reset(self) -> None: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def period(self) -> int | None: ...
+    @property
+    def missing(self) -> Literal["skip", "propagate"]: ...
+
+@final
+class RollingStd:
+    def __new__(
+        cls, period: int, *, ddof: Literal[0, 1] = 0, missing: Literal["skip", "propagate"] = "skip"
+    ) -> RollingStd: ...
+    def update(self, value: float, /) -> float: ...
+    def reset(self) -> None: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def period(self) -> int: ...
+    @property
+    def ddof(self) -> int: ...
+    @property
+    def missing(self) -> Literal["skip", "propagate"]: ...
+
+@final
+class Zscore:
+    def __new__(
+        cls, period: int, *, ddof: Literal[0, 1] = 0, missing: Literal["skip", "propagate"] = "skip"
+    ) -> Zscore: ...
+    def update(self, value: float, /) -> float: ...
+    def reset(self) -> None: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def period(self) -> int: ...
+    @property
+    def ddof(self) -> int: ...
+    @property
+    def missing(self) -> Literal["skip", "propagate"]: ...
+
+@final
+class RollingMin:
+    def __new__(cls, period: int, *, missing: Literal["skip", "propagate"] = "skip") -> RollingMin: ...
+    def update(self, value: float, /) -> float: ...
+    def reset(self) -> None: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def period(self) -> int: ...
+    @property
+    def missing(self) -> Literal["skip", "propagate"]: ...
+
+@final
+class RollingMax:
+    def __new__(cls, period: int, *, missing: Literal["skip", "propagate"] = "skip") -> RollingMax: ...
+    def update(self, value: float, /) -> float: ...
+    def reset(self) -> None: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def period(self) -> int: ...
+    @property
+    def missing(self) -> Literal["skip", "propagate"]: ...
 
 # --- logger: latencykit.engine.AsyncLogger's native half -------------------------------------------------------
 

@@ -50,9 +50,11 @@ int execute(PyObject* module) {
   if (refuse_subinterpreter() < 0) return -1;
   if (PyArray_ImportNumPyAPI() < 0) return -1;
   if (find_errors(state_of_module(module)) < 0) return -1;
-  for (auto add : {add_clock, add_timer, add_histogram, add_duration_watch, add_operation, add_meter, add_allocations,
-                   add_probes, add_order_arena, add_order_book, add_logger, add_log_recovery, add_indicators,
-                   add_panic_detector, add_object_queues, add_record_queue, add_round_trips, add_shared_ring}) {
+  for (auto add :
+       {add_clock,          add_timer,         add_histogram,    add_duration_watch,     add_operation,
+        add_meter,          add_allocations,   add_probes,       add_order_arena,        add_order_book,
+        add_logger,         add_log_recovery,  add_indicators,   add_streaming_averages, add_streaming_windows,
+        add_panic_detector, add_object_queues, add_record_queue, add_round_trips,        add_shared_ring}) {
     if (add(module) < 0) return -1;
   }
   return 0;
@@ -69,7 +71,7 @@ int each_reference(ModuleState* s, F f) {
   for (PyTypeObject** type :
        {&s->histogram,    &s->duration_watch, &s->operation,  &s->simulated_clock, &s->precision_timer,
         &s->timer_scope,  &s->order_arena,    &s->order,      &s->order_book,      &s->book_snapshot,
-        &s->async_logger, &s->log_site,       &s->ema,        &s->shared_ring,     &s->panic_detector,
+        &s->async_logger, &s->log_site,       &s->bound,      &s->shared_ring,     &s->panic_detector,
         &s->signal,       &s->spsc_queue,     &s->mpmc_queue, &s->unbounded_queue, &s->record_queue,
         &s->echo}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;

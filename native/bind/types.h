@@ -37,7 +37,7 @@ struct ModuleState {
   PyObject* book_level_dtype;
   PyTypeObject* async_logger;
   PyTypeObject* log_site;
-  PyTypeObject* ema;
+  PyTypeObject* bound;
   PyTypeObject* shared_ring;
   PyTypeObject* panic_detector;
   PyTypeObject* signal;
@@ -95,6 +95,8 @@ int add_order_book(PyObject* module);
 int add_logger(PyObject* module);
 int add_log_recovery(PyObject* module);
 int add_indicators(PyObject* module);
+int add_streaming_averages(PyObject* module);
+int add_streaming_windows(PyObject* module);
 int add_panic_detector(PyObject* module);
 int add_object_queues(PyObject* module);
 int add_record_queue(PyObject* module);

@@ -1,48 +1,65 @@
 // A streaming exponential moving average: the scalar kernel's recurrence, one value at a time.
 //
-// Promises: 48 bytes, no allocation, O(1) per value; not thread-safe. Fed a series, it gives what the batch
+// Promises: no memory beside the object, O(1) per value; not thread-safe. Fed a series, it gives what the batch
 // form gives with the scalar table: bit by bit where the baseline CPU has no fused multiply-add (x86-64),
 // within rounding elsewhere.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
-#include <limits>
+
+#include "latency/streaming.h"
 
 namespace latencykit {
 
-class Ema {
+class ExponentialAverage {
  public:
-  // alpha in (0, 1]; the first average is the mean of the first seed_count (at least 1) finite values.
-  Ema(double alpha, std::uint64_t seed_count)
-      : alpha_(alpha), decay_(1 - alpha), seed_count_(seed_count), missing_(seed_count) {}
+  using Result = double;
 
-  // The average after this value; NaN while the seed is incomplete. A value that is not finite gives NaN and
-  // changes nothing.
-  double update(double value) {
-    if (!std::isfinite(value)) return std::numeric_limits<double>::quiet_NaN();
-    if (missing_ != 0) [[unlikely]]
+  // alpha in (0, 1]; the first average is the mean of the first seed_count (at least 1) values.
+  ExponentialAverage(double alpha, std::uint64_t seed_count)
+      : alpha_(alpha), decay_(1 - alpha), seed_count_(seed_count), lacking_(seed_count) {}
+
+  // As J. Welles Wilder averages (New Concepts in Technical Trading Systems, 1978): each value weighs 1/period.
+  static ExponentialAverage wilder(std::uint64_t period, bool mean_seed) {
+    return {1 / static_cast<double>(period), mean_seed ? period : 1};
+  }
+
+  // As analysts name an average by its period: the newest value weighs 2/(period + 1).
+  static ExponentialAverage of_period(std::uint64_t period, bool mean_seed) {
+    return {2 / (static_cast<double>(period) + 1), mean_seed ? period : 1};
+  }
+
+  // The average after this value; NaN while the seed is incomplete.
+  double add(double value) {
+    if (lacking_ != 0) [[unlikely]]
       return seed(value);
     return average_ = decay_ * average_ + alpha_ * value;
   }
 
-  // The last average; NaN while the seed is incomplete.
-  double value() const { return average_; }
+  void reset() {
+    average_ = kNoValue;
+    sum_ = 0;
+    lacking_ = seed_count_;
+  }
+
+  bool recovers() const { return false; }
   double alpha() const { return alpha_; }
 
  private:
   double seed(double value) {
     sum_ += value;
-    if (--missing_ == 0) average_ = sum_ / static_cast<double>(seed_count_);
+    if (--lacking_ == 0) average_ = sum_ / static_cast<double>(seed_count_);
     return average_;
   }
 
   double alpha_;
   double decay_;
-  double average_ = std::numeric_limits<double>::quiet_NaN();
+  double average_ = kNoValue;
   double sum_ = 0;
   std::uint64_t seed_count_;
-  std::uint64_t missing_;
+  std::uint64_t lacking_;
 };
+
+using Ema = Streaming<ExponentialAverage>;
 
 }  // namespace latencykit
