@@ -10,7 +10,30 @@ _NOT_SUITES = frozenset({"__init__", "targets"})
 
 def built_in_names() -> list[str]:
     """Return the names of the built-in components: those of their files, which are one a component."""
+    return sorted(_files())
+
+
+def on_request_names() -> frozenset[str]:
+    """Return the names of the built-in components that ``all`` leaves out.
+
+    Read from the text of the suites: importing them all costs more than completion may take.
+    """
+    return frozenset(name for name, path in _files().items() if _is_on_request(path.read_text(encoding="utf-8")))
+
+
+def _is_on_request(suite: str) -> bool:
+    if "on_request" not in suite:
+        return False
+    import ast
+
+    return any(
+        isinstance(node, ast.keyword) and node.arg == "on_request" and getattr(node.value, "value", None) is True
+        for node in ast.walk(ast.parse(suite))
+    )
+
+
+def _files() -> dict[str, Path]:
     spec = find_spec(PACKAGE)
     folders = (spec.submodule_search_locations or []) if spec else []
-    stems = {path.stem for folder in folders for path in Path(folder).glob("*.py")}
-    return sorted(stem for stem in stems - _NOT_SUITES if not stem.startswith("_"))
+    paths = {path.stem: path for folder in folders for path in Path(folder).glob("*.py")}
+    return {stem: path for stem, path in paths.items() if stem not in _NOT_SUITES and not stem.startswith("_")}
