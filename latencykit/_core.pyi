@@ -325,7 +325,7 @@ class OrderArena:
     def poison(self) -> bool:
         """Whether free slots are marked and checked."""
 
-# ---- histogram: native/bind/histogram.cpp, duration_watch.cpp
+# ---- histogram: native/bind/histogram*.cpp, duration_watch.cpp
 
 @disjoint_base
 class Histogram:
