@@ -73,7 +73,7 @@ class SimulatedClock:
     def now_ns(self) -> int:
         """Return the time in nanoseconds, as a reader sees it: in whole steps, and paying for the reading."""
 
-# ---- timer: native/bind/timer.cpp
+# ---- timer: native/bind/timer.cpp, timer_scope.cpp
 
 @type_check_only
 class Clock(Protocol):
