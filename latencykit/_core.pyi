@@ -1535,7 +1535,7 @@ class Echo:
 
 def round_trips(kind: _Channel, count: int, cpu: int, echo_cpu: int, /) -> npt.NDArray[np.uint64]: ...
 
-# ---- shared ring: native/bind/shared_ring.cpp, shared_ring_opening.cpp, shared_ring_trips.cpp
+# ---- shared ring: native/bind/shared_ring*.cpp
 
 @final
 class SharedRing:
