@@ -73,7 +73,7 @@ class SimulatedClock:
     def now_ns(self) -> int:
         """Return the time in nanoseconds, as a reader sees it: in whole steps, and paying for the reading."""
 
-# ---- timer: native/bind/timer.cpp
+# ---- timer: native/bind/timer.cpp, timer_scope.cpp
 
 @type_check_only
 class Clock(Protocol):
@@ -325,7 +325,7 @@ class OrderArena:
     def poison(self) -> bool:
         """Whether free slots are marked and checked."""
 
-# ---- histogram: native/bind/histogram.cpp, duration_watch.cpp
+# ---- histogram: native/bind/histogram*.cpp, duration_watch.cpp
 
 @disjoint_base
 class Histogram:
@@ -1535,7 +1535,7 @@ class Echo:
 
 def round_trips(kind: _Channel, count: int, cpu: int, echo_cpu: int, /) -> npt.NDArray[np.uint64]: ...
 
-# ---- shared ring: native/bind/shared_ring.cpp, shared_ring_opening.cpp, shared_ring_trips.cpp
+# ---- shared ring: native/bind/shared_ring*.cpp
 
 @final
 class SharedRing:

@@ -24,6 +24,7 @@ struct SharedRingObject {
 };
 
 inline SharedRingObject* as_ring(PyObject* self) { return reinterpret_cast<SharedRingObject*>(self); }
+inline ModuleState* state_of_ring(SharedRingObject* self) { return state_of(Py_TYPE(&self->ob_base)); }
 
 void raise_ring_error(ModuleState* state, PyObject* name, const RingError& error);
 void raise_ring_damaged(ModuleState* state, PyObject* name);
@@ -70,6 +71,10 @@ RingConsumer* as_consumer(SharedRingObject* self);
 PyObject* shared_ring_create(PyObject* type, PyObject* args, PyObject* kwargs);
 PyObject* shared_ring_attach(PyObject* type, PyObject* args, PyObject* kwargs);
 PyObject* shared_ring_remove(PyObject* type, PyObject* name);
+
+// SharedRing.push() and pop().
+PyObject* shared_ring_push(PyObject* object, PyObject* const* given, Py_ssize_t count, PyObject* keywords);
+PyObject* shared_ring_pop(PyObject* object, PyObject* const* given, Py_ssize_t count, PyObject* keywords);
 
 int add_shared_ring_trips(PyObject* module);
 

@@ -146,3 +146,45 @@ def test_no_reference_is_kept(path, standard):
         for _ in range(100):
             standard.info("%s", value)
         assert sys.getrefcount(value) == before
+
+
+def test_the_handler_writes_what_logging_logs(path, standard):
+    with AsyncLogger(path) as target:
+        standard.addHandler(target.handler())
+        standard.debug("hidden")
+        standard.info("order %s qty %d", "AAPL", 100)
+        standard.error("100%% {}")
+        standard.log(35, "odd")
+        standard.handlers[0].flush()
+        written = path.read_text().splitlines()
+    assert [line.split(" ", 1)[1] for line in written] == [
+        "INFO order AAPL qty 100",
+        "ERROR 100%% {}",
+        "Level 35 odd",
+    ]
+
+
+def test_the_handler_formats_as_it_is_told_and_adds_tracebacks(path, standard):
+    with AsyncLogger(path) as target:
+        handler = target.handler()
+        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        standard.addHandler(handler)
+        try:
+            int("wrong")
+        except ValueError:
+            standard.exception("it failed")
+    text = path.read_text()
+    assert "ERROR orders: it failed\nTraceback (most recent call last):" in text
+    assert "ValueError: invalid literal" in text
+
+
+def test_the_handler_reports_errors_as_logging_does(path, standard, capsys):
+    target = AsyncLogger(path)
+    standard.addHandler(target.handler())
+    standard.info("%d", "not a number")
+    target.close()
+    standard.info("too late")
+    standard.handlers[0].flush()
+    error = capsys.readouterr().err
+    assert "--- Logging error ---" in error
+    assert "is closed; open another" in error

@@ -1,0 +1,152 @@
+"""Books in shared memory that somebody damaged, cut short, or left in the middle of an update."""
+
+import os
+import struct
+import threading
+
+import pytest
+from filled_books import filled, levels
+from shared_names import file_of, new_name, overwrite
+
+from latencykit.engine import BUY, OrderBook
+from latencykit.errors import DataError, InvalidStateError
+
+# Where the block has what a test damages; native/latency/order_book.h.
+MAGIC, LAYOUT, DEPTH, BYTES, SYMBOL, NUMBER, BID_COUNT = 0, 8, 12, 16, 64, 128, 136
+
+
+@pytest.fixture
+def name():
+    with new_name() as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("offset", "content", "message"),
+    [
+        (MAGIC, b"x", "holds something else than an order book"),
+        (LAYOUT, struct.pack("I", 2), "holds an order book of another version"),
+        (DEPTH, struct.pack("I", 0), "damaged or cut short"),
+        (DEPTH, struct.pack("I", 1_000_000), "damaged or cut short"),
+        (DEPTH, struct.pack("I", 9_000), "damaged or cut short"),
+        (BYTES, struct.pack("Q", 2**63), "damaged or cut short"),
+        (SYMBOL, b"\0", "damaged or cut short"),
+        (SYMBOL, b"x" * 64, "damaged or cut short"),
+    ],
+)
+def test_a_damaged_book_is_refused_and_left_alone(offset, content, message, name):
+    OrderBook.create(name, "AAPL").close()
+    overwrite(name, offset, content)
+    before = file_of(name).read_bytes()
+    for call in (lambda: OrderBook.attach(name), lambda: OrderBook.create(name, "AAPL")):
+        with pytest.raises(DataError, match=f"{message}.*OrderBook.remove"):
+            call()
+    assert file_of(name).read_bytes() == before
+
+
+@pytest.mark.parametrize("size", [1, 8, 191, 192, 300, 511])
+def test_a_book_cut_short_is_refused(size, name):
+    OrderBook.create(name, "AAPL").close()
+    with file_of(name).open("r+b") as file:
+        file.truncate(size)
+    for call in (lambda: OrderBook.attach(name), lambda: OrderBook.create(name, "AAPL")):
+        with pytest.raises(DataError):
+            call()
+
+
+def test_an_empty_file_is_no_book_yet(name):
+    file_of(name).touch()
+    with pytest.raises(DataError, match="holds something else"):
+        OrderBook.attach(name)
+    with OrderBook.create(name, "AAPL") as book:
+        assert book.best_bid_quantity == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_book_and_nobody_waits_for_its_other_end(name):
+    os.mkfifo(file_of(name))
+    for call in (lambda: OrderBook.attach(name), lambda: OrderBook.create(name, "AAPL")):
+        with pytest.raises(DataError, match="holds something else"):
+            call()
+    assert file_of(name).is_fifo()
+
+
+def test_a_file_of_another_user_is_refused(name):
+    file_of(name).touch(mode=0o000)
+    try:
+        file_of(name).open("rb").close()
+    except PermissionError:
+        with pytest.raises(InvalidStateError, match="belongs to another user"):
+            OrderBook.attach(name)
+    else:
+        pytest.skip("this user may open every file")
+
+
+def test_counts_from_nowhere_are_reported_and_not_followed(name):
+    with filled(OrderBook.create(name, "AAPL")) as book:
+        reader = OrderBook.attach(name)
+        snapshot = reader.snapshot()
+        overwrite(name, BID_COUNT, struct.pack("Q", 2**40))
+        with pytest.raises(DataError, match="more levels than its depth of 10"):
+            reader.snapshot(snapshot)
+        assert (len(snapshot.bids), snapshot.version) == (0, 0)
+        for field in ("best_bid", "mid"):
+            with pytest.raises(DataError):
+                getattr(reader, field)
+        book.update(BUY, 100.0, 0)  # The writer follows its own count.
+        assert levels(reader.snapshot(snapshot).bids) == [(99.0, 11), (98.0, 12)]
+
+
+def test_a_writer_that_died_in_an_update_is_told_and_can_be_followed(name):
+    filled(OrderBook.create(name, "AAPL")).close()
+    overwrite(name, NUMBER, struct.pack("Q", 13))  # As SIGKILL leaves it.
+    reader = OrderBook.attach(name)
+    snapshot = filled(OrderBook("AAPL")).snapshot()
+    assert not reader.has_writer
+    for call in (reader.snapshot, reader.imbalance, lambda: reader.best_bid, lambda: reader.snapshot(snapshot)):
+        with pytest.raises(InvalidStateError, match=r"died in the middle of an update; .* OrderBook.create"):
+            call()
+    assert len(snapshot.bids) == 0
+    with OrderBook.create(name, "AAPL") as book:
+        assert len(reader.snapshot(snapshot).bids) == 0
+        book.update(BUY, 1.0, 1)
+        assert reader.best_bid == 1.0
+        assert reader.version == 9
+
+
+def test_a_writer_that_stands_still_in_an_update_is_not_waited_for_for_ever(name):
+    with filled(OrderBook.create(name, "AAPL")):
+        reader = OrderBook.attach(name)
+        overwrite(name, NUMBER, struct.pack("Q", 13))
+        with pytest.raises(InvalidStateError, match=r"no consistent view .* in a second: .* is stopped in the middle"):
+            reader.snapshot()
+
+
+def test_a_waiting_reader_lets_the_writer_of_its_own_process_run(name):
+    with filled(OrderBook.create(name, "AAPL")) as book:
+        reader = OrderBook.attach(name)
+        overwrite(name, NUMBER, struct.pack("Q", 13))
+        found = []
+        thread = threading.Thread(target=lambda: found.append(reader.snapshot().best_bid))
+        thread.start()
+        book.update(BUY, 200.0, 1)  # Needs the interpreter's lock, which the reader must give up.
+        thread.join()
+        assert found == [200.0]
+
+
+def test_a_reader_whose_book_is_closed_while_it_waits_is_told(name):
+    with filled(OrderBook.create(name, "AAPL")):
+        reader = OrderBook.attach(name)
+        overwrite(name, NUMBER, struct.pack("Q", 13))
+        errors = []
+
+        def read():
+            with pytest.raises(InvalidStateError) as raised:
+                reader.snapshot()
+            errors.append(str(raised.value))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        reader.close()
+        thread.join()
+        assert errors == ["the book of 'AAPL' is closed; attach to it or create it again"]
