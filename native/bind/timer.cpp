@@ -52,6 +52,9 @@ PyObject* timer_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   timer->scope_type = reinterpret_cast<PyTypeObject*>(Py_NewRef(reinterpret_cast<PyObject*>(state->timer_scope)));
   if (clock == Py_None) {
     timer->machine = &TscClock::instance();
+    // The rate that a process starts with is from 10 ms, good to some parts per million; here it is from all the time
+    // since.
+    TscClock::instance().recalibrate();
     timer->kind = timer->machine->source() != ClockSource::tsc ? ClockKind::monotonic
                   : fenced                                     ? ClockKind::tsc_fenced
                                                                : ClockKind::tsc;

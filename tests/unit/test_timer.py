@@ -37,13 +37,22 @@ def recorded(stats: Histogram) -> list[tuple[int, int]]:
 # ---- reading the machine's clock
 
 
-def test_now_ns_is_the_monotonic_clock() -> None:
-    timer = PrecisionTimer()
+def offset_ns(timer: PrecisionTimer) -> int:
+    """Return how far the timer is from time.monotonic_ns() at the best of many looks."""
     off = []
     for _ in range(100):
         before, now, after = time.monotonic_ns(), timer.now_ns(), time.monotonic_ns()
         off.append(max(before - now, now - after, 0))
-    assert min(off) < 10_000
+    return min(off)
+
+
+def test_a_new_timer_brings_now_ns_to_the_monotonic_clock() -> None:
+    # However long ago the process measured the counter's rate, and however well.
+    timer = PrecisionTimer()
+    deadline = time.monotonic() + 60
+    while offset_ns(timer) > 10_000:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_now_ns_never_goes_back() -> None:
