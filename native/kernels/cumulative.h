@@ -15,21 +15,22 @@ struct ExactSum {
 
   void add(double value) {
     const double total = sum + value;
-    const bool sum_is_larger = sum * sum >= value * value;
+    const bool sum_is_larger = __builtin_fabs(sum) >= __builtin_fabs(value);
     error += sum_is_larger ? (sum - total) + value : (value - total) + sum;
     sum = total;
   }
 };
 
+// Up to the end of the vector that holds the last of n values; those after it are 0.
 template <typename W>
-double scan_sums(double* values) {
+double scan_sums(double* values, std::size_t n) {
   auto carry = W::zero();
-  for (std::size_t i = 0; i < kPiece; i += W::lanes) {
+  for (std::size_t i = 0; i < n; i += W::lanes) {
     const auto sums = W::add(scan_up<W, Sum<W>>(W::load(values + i)), carry);
     W::store(values + i, sums);
     carry = W::last(sums);
   }
-  return values[kPiece - 1];
+  return values[n - 1];
 }
 
 // W is the instruction set's vector of doubles: in float32 a long sum would have no digits left. Sums are of
@@ -48,8 +49,9 @@ bool vwap_from_begin(const Series<typename V::Value>& s) {
       volume_sums.values[i] = static_cast<double>(s.in[1][at + i]);
       traded_sums.values[i] = (static_cast<double>(s.in[0][at + i]) - origin) * volume_sums.values[i];
     }
-    for (std::size_t i = n; i < kPiece; ++i) volume_sums.values[i] = traded_sums.values[i] = 0;
-    const double piece_traded = scan_sums<W>(traded_sums.values), piece_volume = scan_sums<W>(volume_sums.values);
+    for (std::size_t i = n; i % W::lanes != 0; ++i) volume_sums.values[i] = traded_sums.values[i] = 0;
+    const double piece_traded = scan_sums<W>(traded_sums.values, n);
+    const double piece_volume = scan_sums<W>(volume_sums.values, n);
     for (std::size_t i = 0; i < n; ++i) {
       const double total = volume.sum + (volume.error + volume_sums.values[i]);
       const double sum = traded.sum + (traded.error + traded_sums.values[i]);
