@@ -277,7 +277,7 @@ def expected(name: str, columns: Sequence[Sequence[float]], dtype: type, missing
     if missing == "skip":
         compute([i for i, finite in enumerate(there) if finite])
         return found
-    windowed = name in WINDOWED or settings.get("period") is not None and name == "vwap"
+    windowed = name in WINDOWED or (settings.get("period") is not None and name == "vwap")
     run: list[int] = []
     for i, finite in enumerate([*there, False]):
         if finite:
