@@ -41,12 +41,13 @@ EXTREME: dict[str, Profile] = {
 # Squares are computed with these; below, they vanish.
 FINE_SQUARES: dict[str, Profile] = {"denormal": EXTREME["denormal"], "near denormal": EXTREME["near denormal"]}
 WHOLE = st.integers(-1000, 1000)
-DRAWN = st.lists(WHOLE, max_size=LONGEST)
+# Every length as often as any other: by themselves, lists would mostly be shorter than the window.
+DRAWN = st.integers(0, LONGEST).flatmap(lambda n: st.lists(WHOLE, min_size=n, max_size=n))
 GAPS = st.sets(st.integers(0, LONGEST), max_size=4)
 MISSING = st.sampled_from([math.nan, math.inf, -math.inf])
 MODES = st.sampled_from(["skip", "propagate"])
 SEEDS = st.sampled_from(["first", "sma"])
-PERIODS = st.integers(1, 40)
+PERIODS = st.integers(1, 8) | st.integers(1, 40)
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 
 

@@ -182,3 +182,17 @@ def test_weighted_prices_are_stable_over_a_long_series(isa: str, long_series: np
     for place in [0, 1, 255, 256, 1_000_000, LONG - 1]:
         exact = Fraction(int(traded[place]), int(shares[place]))
         assert abs(Fraction(float(found[place])) - exact) <= Fraction(2) ** -52 * (300 * 10_000 + exact)
+
+
+@ISAS
+def test_roundings_of_one_kind_do_not_add_up(isa: str) -> None:
+    # Each sum grows by the same amount again and again, and is rounded the same way.
+    price, volume = np.ones(LONG), np.full(LONG, 0.1)
+    price[0] = 0
+    volume[1::2] = 0.7
+    price[2::2] = 0.3
+    found = float(indicators.vwap(price, volume, isa=isa)[-1])
+    even, odd, low = Fraction(0.1), Fraction(0.7), Fraction(0.3)
+    half = LONG // 2
+    exact = (odd * half + even * low * (half - 1)) / (half * (even + odd))
+    assert abs(Fraction(found) - exact) <= Fraction(2) ** -52 * 301

@@ -17,7 +17,7 @@ from latencykit.engine import indicators
 
 Series = npt.NDArray[np.float64]
 ISAS = pytest.mark.parametrize("isa", indicators.ISAS)
-PERIODS = st.integers(1, 40)
+PERIODS = st.integers(1, 8) | st.integers(1, 40)
 CENTS = st.integers(5_000, 15_000) | st.sampled_from([10_000, 10_000, None])
 
 
