@@ -108,10 +108,12 @@ int share_memory(PyArrayObject* a, PyArrayObject* b) {
 }
 
 // 1, 0, or -1 with an exception. `out` has no gaps.
-int overlap(PyArrayObject* out, PyArrayObject* other) {
+int overlap(Arrays* arrays, PyArrayObject* out, PyArrayObject* other) {
   const Span a = span_of(out), b = span_of(other);
   if (!(a.low < b.high && b.low < a.high)) return 0;
-  return PyArray_IS_C_CONTIGUOUS(other) ? 1 : share_memory(out, other);
+  if (PyArray_IS_C_CONTIGUOUS(other)) return 1;
+  arrays->others_ran = true;
+  return share_memory(out, other);
 }
 
 // ---- out
@@ -122,14 +124,15 @@ const char* out_name(const IndicatorFunction& function, std::size_t i) {
   return function.outputs == 1 ? "out" : kOutNames[i];
 }
 
-bool check_form(ModuleState* state, const Arrays& arrays, PyObject* out, const char* name) {
-  PyArrayObject* series = arrays.in[0];
+bool check_form(ModuleState* state, Arrays* arrays, PyObject* out, const char* name) {
+  PyArrayObject* series = arrays->in[0];
   PyObject* dtype = reinterpret_cast<PyObject*>(PyArray_DESCR(series));
   if (!PyArray_Check(out)) {
     PyErr_Format(state->invalid_type, "%s must be a NumPy array of dtype %S, not a %.200s", name, dtype,
                  Py_TYPE(out)->tp_name);
     return false;
   }
+  if (!PyArray_CheckExact(out)) arrays->others_ran = true;  // by an import
   if (const int masked = is_masked(out)) {
     if (masked > 0) PyErr_Format(state->invalid_type, "%s is a masked array; pass %s.data", name, name);
     return false;
@@ -164,12 +167,12 @@ bool refuse_overlap(ModuleState* state, const char* out, const char* other, bool
 // What the caller passed is looked at, where it is an array, although a copy of it may be read: that out can be
 // passed must not depend on whether x had to be copied.
 bool check_overlap_with_inputs(ModuleState* state, const IndicatorFunction& function, PyObject* const* inputs,
-                               const Arrays& arrays, PyArrayObject* out, const char* name) {
+                               Arrays* arrays, PyArrayObject* out, const char* name) {
   const bool may_be_input = function.indicator == kernels::Indicator::ema;
   for (std::size_t i = 0; i < function.inputs; ++i) {
     // ema's own input from its beginning is averaged in place.
-    if (may_be_input && PyArray_DATA(out) == PyArray_DATA(arrays.in[i])) continue;
-    const int shared = overlap(out, PyArray_Check(inputs[i]) ? as_array(inputs[i]) : arrays.in[i]);
+    if (may_be_input && PyArray_DATA(out) == PyArray_DATA(arrays->in[i])) continue;
+    const int shared = overlap(arrays, out, PyArray_Check(inputs[i]) ? as_array(inputs[i]) : arrays->in[i]);
     if (shared > 0) refuse_overlap(state, name, function.input_names[i], may_be_input);
     if (shared != 0) return false;
   }
@@ -179,11 +182,11 @@ bool check_overlap_with_inputs(ModuleState* state, const IndicatorFunction& func
 bool take_out(ModuleState* state, const IndicatorFunction& function, PyObject* const* inputs, PyObject* out,
               Arrays* arrays) {
   const char* name = out_name(function, arrays->outputs);
-  if (!check_form(state, *arrays, out, name)) return false;
+  if (!check_form(state, arrays, out, name)) return false;
   PyArrayObject* array = as_array(out);
-  if (!check_overlap_with_inputs(state, function, inputs, *arrays, array, name)) return false;
+  if (!check_overlap_with_inputs(state, function, inputs, arrays, array, name)) return false;
   for (std::size_t i = 0; i < arrays->outputs; ++i) {
-    const int shared = overlap(array, arrays->out[i]);
+    const int shared = overlap(arrays, array, arrays->out[i]);
     if (shared > 0) refuse_overlap(state, name, kOutNames[i], false);
     if (shared != 0) return false;
   }
@@ -227,6 +230,7 @@ bool make_outs(const IndicatorFunction& function, Arrays* arrays) {
     arrays->result = Py_NewRef(as_object(arrays->out[0]));
     return true;
   }
+  arrays->others_ran = true;  // by the collector
   arrays->result = PyTuple_New(static_cast<Py_ssize_t>(function.outputs));
   for (std::size_t i = 0; arrays->result != nullptr && i < function.outputs; ++i) {
     PyTuple_SET_ITEM(arrays->result, static_cast<Py_ssize_t>(i), Py_NewRef(as_object(arrays->out[i])));
@@ -240,7 +244,28 @@ bool take_arrays(ModuleState* state, const IndicatorFunction& function, PyObject
                  Arrays* arrays) {
   if (!take_inputs(state, function, inputs, arrays)) return false;
   const bool given = out != nullptr && out != Py_None;
-  return given ? take_outs(state, function, inputs, out, arrays) : make_outs(function, arrays);
+  if (!(given ? take_outs(state, function, inputs, out, arrays) : make_outs(function, arrays))) return false;
+  return !arrays->others_ran || check_as_taken(state, *arrays);
+}
+
+bool check_as_taken(ModuleState* state, const Arrays& arrays) {
+  const auto as_taken = [&](PyArrayObject* array) {
+    const int dimensions = PyArray_NDIM(array);
+    return PyArray_ISCARRAY_RO(array) && is_float(PyArray_TYPE(array)) && PyArray_TYPE(array) == arrays.type() &&
+           (dimensions == 1 || dimensions == 2) && PyArray_DIM(array, dimensions - 1) == arrays.n &&
+           (dimensions == 1 ? 1 : PyArray_DIM(array, 0)) == arrays.rows;
+  };
+  bool unchanged = true;
+  for (std::size_t i = 0; i < arrays.inputs; ++i) unchanged &= as_taken(arrays.in[i]);
+  for (std::size_t i = 0; i < arrays.outputs; ++i) {
+    unchanged &= as_taken(arrays.out[i]) && PyArray_ISWRITEABLE(arrays.out[i]);
+  }
+  if (!unchanged) {
+    PyErr_SetString(state->invalid_state,
+                    "an array was resized or changed its form while the arguments were read; pass arrays that nothing "
+                    "else changes meanwhile");
+  }
+  return unchanged;
 }
 
 void release(Arrays* arrays) {

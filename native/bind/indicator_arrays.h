@@ -20,7 +20,8 @@ struct Arrays {
   std::size_t outputs = 0;
   PyObject* result = nullptr;  // what the call returns: out as it was passed, or new arrays
   npy_intp rows;
-  npy_intp n;  // values in a row
+  npy_intp n;               // values in a row
+  bool others_ran = false;  // code that is not ours, since the inputs were read: it may have resized them
   std::array<PyArrayObject*, kernels::kMostArrays> in;
   std::array<PyArrayObject*, kernels::kMostArrays> out;
 
@@ -32,6 +33,9 @@ struct Arrays {
 // Takes the arrays that were passed. False with an exception, and with part of them taken.
 bool take_arrays(ModuleState* state, const IndicatorFunction& function, PyObject* const* inputs, PyObject* out,
                  Arrays* arrays);
+
+// Whether they still are what they were when they were taken. False with an exception.
+bool check_as_taken(ModuleState* state, const Arrays& arrays);
 
 // Gives them back; nothing is set then.
 void release(Arrays* arrays);

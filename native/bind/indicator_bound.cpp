@@ -215,7 +215,9 @@ PyObject* make_bound(ModuleState* state, PyObject* function, IndicatorCall* call
   call->arrays.result = nullptr;
   for (std::size_t i = 0; i < arrays.inputs; ++i) bound->in[i] = Form::of(arrays.in[i]);
   for (std::size_t i = 0; i < arrays.outputs; ++i) bound->out[i] = Form::of(arrays.out[i]);
-  return self;
+  if (check_as_taken(state, arrays)) return self;  // The allocation may have run the collector.
+  Py_DECREF(self);
+  return nullptr;
 }
 
 PyObject* bind(PyObject* module, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {

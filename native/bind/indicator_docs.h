@@ -63,6 +63,15 @@
   "    UnsupportedError: This CPU lacks the instruction set.\n"                                        \
   "    MemoryError: A long window, or a series with missing values, needs more working memory than there is."
 
+// Of accuracy: eps is that of the dtype. The bounds follow from counting roundings; the tests hold every instruction
+// set to them.
+#define INDICATOR_SMALL \
+  "A size below the dtype's smallest normal number counts as that number; no sum may exceed its largest.\n\n"
+
+#define INDICATOR_SQUARES                                                                                       \
+  "In squares, sizes below the root of the dtype's smallest number are lost; no square or sum may exceed its\n" \
+  "largest.\n\n"
+
 namespace latencykit::bind {
 
 inline constexpr const char* kEmaDoc =
@@ -72,7 +81,7 @@ inline constexpr const char* kEmaDoc =
     "(P. N. Haurlan, Measuring Trend Values, 1968).\n\n"
     "A value that is not finite (NaN or an infinity) is missing. Left out, the average goes on from the last\n"
     "finite value, as in pandas with adjust=False, ignore_na=True. Instruction sets differ by rounding only:\n"
-    "each result is within 4 * eps * max|x| / alpha of the exact one, eps being that of the dtype.\n\n"
+    "each result is within 4 * eps * max|x| / alpha of the exact one, eps being that of the dtype.\n" INDICATOR_SMALL
     "Args:\n" INDICATOR_SERIES
     "    period: Number of values, at least 1. Give either period or alpha.\n"
     "    alpha: Weight of the newest value, greater than 0 and at most 1.\n"
@@ -93,8 +102,9 @@ inline constexpr const char* kSmaDoc =
     "Analysis of the Financial Markets, 1999). Each sum is formed from the window's own values, never by\n"
     "subtracting what left it, so that rounding does not build up over a long series.\n\n"
     "A value that is not finite (NaN or an infinity) is missing.\n\n"
-    "Args:\n" INDICATOR_SERIES INDICATOR_PERIOD INDICATOR_MISSING_WINDOW INDICATOR_OUT INDICATOR_ISA INDICATOR_RETURNS
-        INDICATOR_RAISES("period, missing");
+    "Each result is within (period + 2) * eps * R + eps * |mean| of the exact one, R being the range of the window's\n"
+    "values and eps that of the dtype.\n" INDICATOR_SMALL "Args:\n" INDICATOR_SERIES INDICATOR_PERIOD
+        INDICATOR_MISSING_WINDOW INDICATOR_OUT INDICATOR_ISA INDICATOR_RETURNS INDICATOR_RAISES("period, missing");
 
 inline constexpr const char* kRsiDoc =
     "rsi(x, period=14, *, seed='sma', missing='skip', out=None, isa=None)\n--\n\n"
@@ -103,7 +113,9 @@ inline constexpr const char* kRsiDoc =
     "alpha = 1 / period, of max(change, 0) and max(-change, 0), change being x[i] - x[i-1] (J. W. Wilder, New\n"
     "Concepts in Technical Trading Systems, 1978).\n\n"
     "A value that is not finite (NaN or an infinity) is missing.\n\n"
-    "Args:\n" INDICATOR_SERIES "    period: Number of changes, at least 1.\n" INDICATOR_WILDER_SEED("changes")
+    "Each result is within 600 * eps * period * M / (up + down) of the exact one, M being the largest |change| so far\n"
+    "and eps that of the dtype.\n" INDICATOR_SMALL "Args:\n" INDICATOR_SERIES
+    "    period: Number of changes, at least 1.\n" INDICATOR_WILDER_SEED("changes")
         INDICATOR_MISSING_AVERAGE INDICATOR_OUT INDICATOR_ISA INDICATOR_RETURNS INDICATOR_RAISES(
             "period, seed, missing");
 
@@ -113,7 +125,8 @@ inline constexpr const char* kMacdDoc =
     "line = ema(x, fast) - ema(x, slow); signal is the ema of the line over `signal` values; histogram =\n"
     "line - signal (G. Appel, The Moving Average Convergence-Divergence Method, 1979).\n\n"
     "A value that is not finite (NaN or an infinity) is missing.\n\n"
-    "Args:\n" INDICATOR_SERIES
+    "Each result is within 4 * eps * (fast + slow + signal + 4) * max|x| of the exact one, eps being that of the\n"
+    "dtype.\n" INDICATOR_SMALL "Args:\n" INDICATOR_SERIES
     "    fast: Period of the fast average, at least 1 and less than slow.\n"
     "    slow: Period of the slow average.\n"
     "    signal: Period of the signal's average, at least 1.\n"
@@ -132,6 +145,7 @@ inline constexpr const char* kBollingerDoc =
     "(J. Bollinger, Bollinger on Bollinger Bands, 2001); NaN before index period - 1. The bands of a constant\n"
     "window are exactly the constant.\n\n"
     "A value that is not finite (NaN or an infinity) is missing.\n\n"
+    "middle is as accurate as `sma`, the distance to a band as `rolling_std` times width.\n" INDICATOR_SQUARES
     "Args:\n" INDICATOR_SERIES INDICATOR_WINDOW_PERIOD_DDOF
     "    width: Deviations between the middle and a band, finite and at least 0.\n" INDICATOR_DDOF
         INDICATOR_MISSING_WINDOW INDICATOR_OUTS("upper, middle, lower")
@@ -145,8 +159,9 @@ inline constexpr const char* kAtrDoc =
     "|low[i] - close[i-1]|), which starts at index 1 (J. W. Wilder, New Concepts in Technical Trading Systems,\n"
     "1978).\n\n"
     "A row with a value that is not finite (NaN or an infinity) is missing.\n\n"
-    "Args:\n" INDICATOR_COLUMNS("high, low, close") "    period: Number of ranges, at least 1.\n" INDICATOR_WILDER_SEED(
-        "ranges")
+    "Each result is within 5 * eps * period * M of the exact one, M being the largest true range so far and eps that\n"
+    "of the dtype.\n" INDICATOR_SMALL "Args:\n" INDICATOR_COLUMNS(
+        "high, low, close") "    period: Number of ranges, at least 1.\n" INDICATOR_WILDER_SEED("ranges")
         INDICATOR_MISSING_AVERAGE INDICATOR_OUT INDICATOR_ISA INDICATOR_RETURNS INDICATOR_RAISES(
             "period, seed, missing");
 
@@ -157,6 +172,10 @@ inline constexpr const char* kVwapDoc =
     "sums to 0 (S. A. Berkowitz, D. E. Logue and E. A. Noser, The Total Cost of Transactions on the NYSE,\n"
     "Journal of Finance 43(1), 1988). Volumes are used as they are.\n\n"
     "A row with a value that is not finite (NaN or an infinity) is missing.\n\n"
+    "With R the range of the prices averaged and s = sum|volume| / |sum(volume)|, 1 where no volume is negative, each\n"
+    "result y is within (period + 2) * eps * R * s**2 + eps * |y| of the exact one, as long as period * eps * s is\n"
+    "far below 1 and no product underflows; eps is that of the dtype. Without a period, 300 * 2**-52 stands for\n"
+    "(period + 2) * eps.\n" INDICATOR_SMALL
     "Args:\n" INDICATOR_COLUMNS("price, volume")
     "    period: Number of rows in the window, at least 1, with NaN before index period - 1; None for all rows\n"
     "        from the beginning.\n"
@@ -172,6 +191,9 @@ inline constexpr const char* kRollingStdDoc =
     "1983). The sums are formed from the window's own values, around one that lies in it: a constant window\n"
     "gives exactly 0.\n\n"
     "A value that is not finite (NaN or an infinity) is missing.\n\n"
+    "The square of each result is within (2 * period + 8) * eps * R**2 of the exact variance, R being the range of "
+    "the\n"
+    "window's values and eps that of the dtype; the deviation is at least R / sqrt(2 * period).\n" INDICATOR_SQUARES
     "Args:\n" INDICATOR_SERIES INDICATOR_WINDOW_PERIOD_DDOF INDICATOR_DDOF INDICATOR_MISSING_WINDOW INDICATOR_OUT
         INDICATOR_ISA INDICATOR_RETURNS INDICATOR_RAISES("period, ddof, missing");
 
@@ -199,6 +221,9 @@ inline constexpr const char* kZscoreDoc =
     "y[i] = (x[i] - mean) / deviation, both of the last `period` values; NaN before index period - 1 and where\n"
     "the deviation is 0 (the standard score: E. Kreyszig, Advanced Engineering Mathematics, 1979).\n\n"
     "A value that is not finite (NaN or an infinity) is missing.\n\n"
+    "With R the range of the window's values, r = R / deviation and e = (2 * period + 8) * eps, eps being that of the\n"
+    "dtype, each result z is within e * r * (1 + |z| * r) of the exact one, as long as e * r**2 is below "
+    "0.5.\n" INDICATOR_SQUARES
     "Args:\n" INDICATOR_SERIES INDICATOR_WINDOW_PERIOD_DDOF INDICATOR_DDOF INDICATOR_MISSING_WINDOW INDICATOR_OUT
         INDICATOR_ISA INDICATOR_RETURNS INDICATOR_RAISES("period, ddof, missing");
 

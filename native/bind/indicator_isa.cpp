@@ -24,20 +24,24 @@ PyObject* isa_names() {
   return names;
 }
 
-// The table of that name, or nullptr with an exception. `where` says where the name came from.
-const kernels::Table* table_named(ModuleState* state, const char* where, std::string_view isa) {
-  if (const kernels::Table* table = kernels::find(isa)) return table;
+// Sets the exception for a name, which is taken over. `where` says where it came from.
+void refuse_isa(ModuleState* state, const char* where, PyObject* name, bool known) {
   PyObject* names = isa_names();
-  if (names == nullptr) return nullptr;
-  PyObject* name = PyUnicode_DecodeUTF8(isa.data(), static_cast<Py_ssize_t>(isa.size()), "replace");
-  if (name != nullptr && kernels::is_known(isa)) {
+  if (name != nullptr && names != nullptr && known) {
     PyErr_Format(state->unsupported, "%s asks for %R, which this CPU or this build lacks; use one of %R", where, name,
                  names);
-  } else if (name != nullptr) {
+  } else if (name != nullptr && names != nullptr) {
     PyErr_Format(state->invalid_value, "%s asks for an unknown instruction set %R; use one of %R", where, name, names);
   }
   Py_XDECREF(name);
-  Py_DECREF(names);
+  Py_XDECREF(names);
+}
+
+// The table of that name, or nullptr with an exception.
+const kernels::Table* table_named(ModuleState* state, const char* where, std::string_view isa) {
+  if (const kernels::Table* table = kernels::find(isa)) return table;
+  PyObject* name = PyUnicode_DecodeUTF8(isa.data(), static_cast<Py_ssize_t>(isa.size()), "replace");
+  refuse_isa(state, where, name, kernels::is_known(isa));
   return nullptr;
 }
 
@@ -45,13 +49,19 @@ const kernels::Table* table_named(ModuleState* state, const char* where, std::st
 
 const kernels::Table* isa_argument(ModuleState* state, PyObject* isa) {
   if (isa == nullptr || isa == Py_None) return active_table;
-  Py_ssize_t size = 0;
-  const char* text = PyUnicode_Check(isa) ? PyUnicode_AsUTF8AndSize(isa, &size) : nullptr;
-  if (text == nullptr) {
-    if (!PyErr_Occurred()) PyErr_Format(state->invalid_type, "isa must be a str or None, not %R", isa);
+  if (!PyUnicode_Check(isa)) {
+    PyErr_Format(state->invalid_type, "isa must be a str or None, not %R", isa);
     return nullptr;
   }
-  return table_named(state, "isa", {text, static_cast<std::size_t>(size)});
+  Py_ssize_t size = 0;
+  if (const char* text = PyUnicode_AsUTF8AndSize(isa, &size)) {
+    return table_named(state, "isa", {text, static_cast<std::size_t>(size)});
+  }
+  if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+    PyErr_Clear();
+    refuse_isa(state, "isa", Py_NewRef(isa), false);
+  }
+  return nullptr;
 }
 
 int add_isas(PyObject* module) {

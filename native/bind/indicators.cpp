@@ -20,12 +20,8 @@ bool run_rows(const IndicatorCall& call) {
   series.n = static_cast<std::size_t>(arrays.n);
   for (std::size_t i = 0; i < inputs; ++i) series.in[i] = static_cast<const T*>(PyArray_DATA(arrays.in[i]));
   for (std::size_t i = 0; i < outputs; ++i) series.out[i] = static_cast<T*>(PyArray_DATA(arrays.out[i]));
-  for (npy_intp row = 0; row < arrays.rows; ++row) {
-    if (!kernels::compute<T>(*call.table, call.function->indicator, call.settings, series)) return false;
-    for (std::size_t i = 0; i < inputs; ++i) series.in[i] += series.n;
-    for (std::size_t i = 0; i < outputs; ++i) series.out[i] += series.n;
-  }
-  return true;
+  return kernels::compute<T>(*call.table, call.function->indicator, call.settings, series,
+                             static_cast<std::size_t>(arrays.rows));
 }
 
 PyObject* call_indicator(const IndicatorFunction& function, PyObject* module, PyObject* const* args, Py_ssize_t count,

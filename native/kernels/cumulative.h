@@ -15,17 +15,18 @@ struct ExactSum {
 
   void add(double value) {
     const double total = sum + value;
-    const bool sum_is_larger = sum * sum >= value * value;
+    const bool sum_is_larger = __builtin_fabs(sum) >= __builtin_fabs(value);
     error += sum_is_larger ? (sum - total) + value : (value - total) + sum;
     sum = total;
   }
 };
 
-// The sums up to each value of two pieces at once, in their place.
+// The sums up to each of the first n values of two pieces at once, in their place. They are 0 after those, as far
+// as the last vector goes.
 template <typename W>
-void scan_sums(double* a, double* b) {
+void scan_sums(double* a, double* b, std::size_t n) {
   auto carry_a = W::zero(), carry_b = W::zero();
-  for (std::size_t i = 0; i < kPiece; i += W::lanes) {
+  for (std::size_t i = 0; i < n; i += W::lanes) {
     const auto scanned_a = scan_up<W, Sum<W>>(W::load(a + i)), scanned_b = scan_up<W, Sum<W>>(W::load(b + i));
     W::store(a + i, W::add(scanned_a, carry_a));
     W::store(b + i, W::add(scanned_b, carry_b));
@@ -51,15 +52,15 @@ bool vwap_from_begin(const Series<typename V::Value>& s) {
       volume_sums.values[i] = static_cast<double>(s.in[1][at + i]);
       traded_sums.values[i] = (static_cast<double>(s.in[0][at + i]) - origin) * volume_sums.values[i];
     }
-    for (std::size_t i = n; i < kPiece; ++i) volume_sums.values[i] = traded_sums.values[i] = 0;
-    scan_sums<W>(traded_sums.values, volume_sums.values);
+    for (std::size_t i = n; i % W::lanes != 0; ++i) volume_sums.values[i] = traded_sums.values[i] = 0;
+    scan_sums<W>(traded_sums.values, volume_sums.values, n);
     for (std::size_t i = 0; i < n; ++i) {
       const double total = volume.sum + (volume.error + volume_sums.values[i]);
       const double sum = traded.sum + (traded.error + traded_sums.values[i]);
       out[at + i] = static_cast<T>(origin + sum / (total == 0 ? kNaN<double> : total));
     }
-    traded.add(traded_sums.values[kPiece - 1]);
-    volume.add(volume_sums.values[kPiece - 1]);
+    traded.add(traded_sums.values[n - 1]);
+    volume.add(volume_sums.values[n - 1]);
   }
   return true;
 }

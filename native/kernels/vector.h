@@ -108,6 +108,13 @@ typename V::Register scan_down(typename V::Register r) {
   return r;
 }
 
+// a / b, NaN where b is 0 whatever a is: an infinity times 0 is NaN, and a finite value times 0 adds nothing.
+template <typename V>
+typename V::Register quotient(typename V::Register a, typename V::Register b) {
+  const auto q = V::div(a, b);
+  return V::fma(q, V::zero(), q);
+}
+
 // A value times 0 is 0 if it is finite and NaN otherwise, and NaN stays in a sum.
 template <typename V, typename T>
 bool all_finite(const T* x, std::size_t n) {

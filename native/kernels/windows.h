@@ -125,7 +125,7 @@ struct Score : Moments<V> {
   template <typename Load, typename Store>
   void finish(const Load& load, const Register* t, const Store& store) const {
     const Register distance = V::sub(V::sub(load(0), this->pivot), this->mean_distance(t));
-    store(0, V::div(distance, this->deviation(t)));
+    store(0, quotient<V>(distance, this->deviation(t)));
   }
 };
 
@@ -148,9 +148,7 @@ struct WeightedPrice {
   }
   template <typename Load, typename Store>
   void finish(const Load&, const Register* t, const Store& store) const {
-    const Register distance = V::div(t[0], t[1]);
-    // Without volume it is infinite, or NaN already; infinity times 0 is NaN.
-    store(0, V::add(pivot, V::fma(distance, V::zero(), distance)));
+    store(0, V::add(pivot, quotient<V>(t[0], t[1])));
   }
 
   Register pivot;

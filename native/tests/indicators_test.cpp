@@ -403,6 +403,27 @@ void a_constant_is_exact() {
   }
 }
 
+// Volumes that cancel, and a deviation whose squares are below the least float.
+template <typename T>
+void nothing_is_divided_by_nothing() {
+  constexpr std::size_t n = 200;
+  std::vector<T> price(n), volume(n), tiny(n), out(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    price[i] = static_cast<T>(i + 1);
+    volume[i] = i % 2 == 0 ? 1 : -1;
+    tiny[i] = static_cast<T>(i % 3) * std::numeric_limits<T>::denorm_min();
+  }
+  for (const kernels::Table* table : kernels::available()) {
+    for (std::size_t period : {2, 8, 16, 34}) {
+      CHECK(kernels::compute<T>(*table, Indicator::vwap, {.period = period},
+                                {{price.data(), volume.data()}, {out.data()}, n}));
+      for (T value : out) CHECK(std::isnan(value));
+      CHECK(kernels::compute<T>(*table, Indicator::zscore, {.period = period}, {{tiny.data()}, {out.data()}, n}));
+      for (T value : out) CHECK(std::isnan(value));
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -415,4 +436,6 @@ int main() {
   several_series_of_all<float>();
   a_constant_is_exact<double>();
   a_constant_is_exact<float>();
+  nothing_is_divided_by_nothing<double>();
+  nothing_is_divided_by_nothing<float>();
 }
