@@ -109,6 +109,39 @@ class ClaimCheck(msgspec.Struct, frozen=True, kw_only=True):
     measured: float | None
 
 
+class Growth(msgspec.Struct, frozen=True, kw_only=True):
+    """How a variant's time grows with a parameter: as a power of it, fitted to the p50s net of the floor.
+
+    `exponent` and what follows from it are None where fewer than 3 values of the parameter were measured above the
+    floor.
+
+    Attributes:
+        component: The component.
+        variant: The variant.
+        parameter: The name of the parameter that grows.
+        parameters: The values of the other parameters, which the fit holds fixed.
+        points: How many values of the parameter the fit uses.
+        low: The least of them, None if there are none.
+        high: The greatest of them.
+        exponent: The fitted exponent: 1 is time in proportion to the parameter, 0 time that does not depend on it.
+        interval: A 95 % interval of the exponent, from the scatter of the points around the fitted line.
+        power_law: Whether one exponent fits all steps from one value to the next.
+        last_exponent: The exponent of the last step alone, between the two greatest values.
+    """
+
+    component: str
+    variant: str
+    parameter: str
+    parameters: dict[str, Any] = {}
+    points: int
+    low: float | None = None
+    high: float | None = None
+    exponent: float | None = None
+    interval: tuple[float, float] | None = None
+    power_law: bool | None = None
+    last_exponent: float | None = None
+
+
 class TargetVerdict(msgspec.Struct, frozen=True):
     """A target and how the measured figure stands against it."""
 
@@ -236,6 +269,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     results: list[Result]
     failures: list[Failure] = []
     claims: list[ClaimCheck] = []
+    growth: list[Growth] = []
     components: dict[str, str] = {}
     complete: bool = True
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from latencykit.analysis.claims import check_claims
+from latencykit.analysis.growth import growth_of
 from latencykit.analysis.summaries import Summary, summarise, with_speedups
 from latencykit.analysis.verdicts import judge_machine, judge_target
 from latencykit.engine.feeds import read_ticks
@@ -111,6 +112,7 @@ def bench(sources: Sequence[Source], plan: Plan, observe: Observe, argv: Sequenc
         results=results,
         failures=collected.failures,
         claims=check_claims(components.values(), results),
+        growth=growth_of(components.values(), results),
         components={name: component.doc for name, component in components.items() if component.doc},
         complete=complete,
     )

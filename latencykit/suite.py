@@ -1,6 +1,7 @@
 """How a suite declares what is to be measured: components and their variants. Nothing here runs them."""
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -103,10 +104,14 @@ class Component:
         gc: Whether the cyclic garbage collector runs while measuring; "off" as in timeit.
         doc: One line on what one operation is.
         claims: What is said of the practices that the variants differ by, shown beside what was measured.
+        on_request: Leave the component out of ``bench all``; it is measured when it, a component whose name it
+            continues after an underscore, or its file is named.
+        growth: The name of the parameter that the time is said to grow with; its values are numbers above 0. A power
+            law is fitted for each variant that is measured at 3 of them or more.
 
     Raises:
-        InvalidValueError: The name or a parameter's name is empty or holds one of ``/[] ,=``, or a parameter has no
-            values.
+        InvalidValueError: The name or a parameter's name is empty or holds one of ``/[] ,=``, a parameter has no
+            values, or `growth` does not name a parameter whose values are numbers above 0.
         InvalidTypeError: A parameter's values are not a sequence of int, float, str or bool.
     """
 
@@ -117,11 +122,15 @@ class Component:
     gc: GcPolicy = "off"
     doc: str = ""
     claims: Sequence[Claim] = ()
+    on_request: bool = False
+    growth: str | None = None
     variants: dict[str, Variant] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         _check_name(self.name)
         self.parameters = {key: _checked_values(key, values) for key, values in self.parameters.items()}
+        if self.growth is not None:
+            _check_growth(self.name, self.growth, self.parameters)
 
     @overload
     def variant(self, function: F, /) -> F: ...
@@ -218,6 +227,19 @@ def _checked_values(key: str, values: object) -> tuple[Parameter, ...]:
                 f"parameter {key!r} has the value {value!r} of type {kind}; use int, float, str or bool"
             )
     return kept
+
+
+def _check_growth(component: str, growth: str, parameters: Mapping[str, Sequence[Parameter]]) -> None:
+    if growth not in parameters:
+        known = f"one of {', '.join(parameters)}" if parameters else "a parameter, and declare it"
+        raise InvalidValueError(f"component {component!r} has no parameter {growth!r} to grow with; name {known}")
+    for value in parameters[growth]:
+        # A bool is an int to Python and a choice to who declares it. Larger than a float has no logarithm on file.
+        if isinstance(value, str | bool) or not 0 < value <= sys.float_info.max:
+            raise InvalidValueError(
+                f"component {component!r} grows with {growth!r}, which has the value {value!r}; "
+                "give it finite numbers above 0"
+            )
 
 
 def _check_name(name: str) -> None:

@@ -54,9 +54,12 @@ def bench(
 ) -> int:
     """Measure components, naive against optimised, and judge them against their targets.
 
-    Without a name it measures the suites that pyproject.toml lists under [tool.latencykit], else all that are
-    built in. The table goes to standard output, as wide as COLUMNS or the terminal (80 columns at least; 140
-    when piped); progress and warnings go to standard error.
+    Without a name it measures the suites that pyproject.toml lists under [tool.latencykit], else all. All is every
+    built-in component but those on request: they are measured when they are named. A name takes along the components
+    that continue it after an underscore, as orders does orders_allocation, on request or not.
+
+    The table goes to standard output, as wide as COLUMNS or the terminal (80 columns at least; 140 when piped);
+    progress and warnings go to standard error.
 
     Exit status: 0 good; 1 a target is missed (with --check); 2 the input is wrong or an operation failed;
     3 inconclusive, or the machine is unfit (with --check); 130 interrupted.

@@ -5,6 +5,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import itertools
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from latencykit.errors import UsageError
-from latencykit.measuring.builtin import PACKAGE, built_in_names
+from latencykit.measuring.builtin import PACKAGE, built_in_names, on_request_names
 from latencykit.suite import Component, Variant
 
 
@@ -42,7 +43,7 @@ def select(wanted: Sequence[str], variants: Sequence[str] = (), *, peers: bool =
 
     Args:
         wanted: Names of built-in components, each with those whose names continue it after an underscore; paths of
-            suite files; or "all"; empty means all.
+            suite files; or "all", which is every built-in component but those on request; empty means all.
         variants: Keep only variants of these names; empty keeps all.
         peers: Keep also variants that need third-party packages.
 
@@ -50,8 +51,14 @@ def select(wanted: Sequence[str], variants: Sequence[str] = (), *, peers: bool =
         UsageError: A component, a variant or a file does not exist, a suite cannot be imported, two components
             share a name, or nothing is left to measure.
     """
-    origins = [origin for name in wanted or ["all"] for origin in _origins(name)]
-    components = [(origin, component) for origin in dict.fromkeys(origins) for component in load(origin)]
+    origins = {name: _origins(name) for name in wanted or ["all"]}
+    named = {origin for name, places in origins.items() if name != "all" for origin in places}
+    components = [
+        (origin, component)
+        for origin in dict.fromkeys(itertools.chain.from_iterable(origins.values()))
+        for component in load(origin)
+        if origin in named or not component.on_request
+    ]
     _check_names(components)
     _check_variants(variants, (name for _, component in components for name in component.variants))
     sources = [Source(origin, c, _kept(c, variants, peers=peers)) for origin, c in components]
@@ -120,12 +127,17 @@ def _origins(name: str) -> list[str]:
         return [f"{PACKAGE}.{known_name}" for known_name in known]
     if name not in known:
         raise UsageError(
-            f"component {name!r} is unknown{_nearest(name, known)}; the components are: {', '.join(known)}"
+            f"component {name!r} is unknown{_nearest(name, known)}; the components are: {', '.join(_marked(known))}"
         )
     # A component's further settings, such as queues_threads of queues, are measured with it.
     return [
         f"{PACKAGE}.{known_name}" for known_name in known if known_name == name or known_name.startswith(f"{name}_")
     ]
+
+
+def _marked(names: Iterable[str]) -> Iterator[str]:
+    on_request = on_request_names()
+    return (f"{name} (on request)" if name in on_request else name for name in names)
 
 
 def _check_names(components: Iterable[tuple[str, Component]]) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from latencykit.model import Failure, Run
+from latencykit.reporters.growth import GrowthBlock, growth_blocks
 from latencykit.reporters.machine import facts_of
 from latencykit.reporters.rows import NONE, Row, claim_sentence, failure_name, rows_of
 
@@ -86,6 +87,10 @@ def render(run: Run, *, width: int, colour: bool) -> str:
         console.print()
         for block in _tables(rows, console):
             console.print(block, soft_wrap=isinstance(block, Text))
+            console.print()
+        for growth in growth_blocks(run.growth):
+            console.print(_growth(growth, width), soft_wrap=True)
+            console.print(Text(growth.legend, "dim"), width=prose)
             console.print()
         for remark in (_claims(run), _notes(run, rows), _operations(run), _legend(run, rows), _summary(run, rows)):
             if remark is not None:
@@ -176,6 +181,13 @@ def _paragraph(row: Row, width: int) -> Text:
             used += 3
         text.append(pair)
         used += len(pair)
+    return text
+
+
+def _growth(block: GrowthBlock, width: int) -> Text:
+    text = Text(block.title, "bold", no_wrap=True)
+    for number, line in enumerate(block.layout(width)):
+        text.append("\n").append(line, "" if number else "dim")
     return text
 
 

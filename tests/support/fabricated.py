@@ -3,7 +3,7 @@
 from typing import Any
 
 from latencykit.environment import Cache, Clock, Cpu, Environment, Memory, OperatingSystem, PythonBuild, Storage
-from latencykit.model import ClaimCheck, Failure, Hiccups, Result, Run, TargetVerdict, Validity
+from latencykit.model import ClaimCheck, Failure, Growth, Hiccups, Result, Run, TargetVerdict, Validity
 
 # Variants that are there for contrast and are not judged.
 UNJUDGED = {"numpy", "scalar"}
@@ -147,6 +147,33 @@ def make_claim(text: str = "an allocation costs", **changes: Any) -> ClaimCheck:
     """Return a claim on the orders of `make_results`."""
     parts = {"unit": "ns", "low": 10e3, "high": None, "measured": 151.2, **changes}
     return ClaimCheck(text=text, worse="orders/dataclass", better="orders/arena", **parts)
+
+
+def make_growth(variant: str = "simd", **changes: Any) -> Growth:
+    """Return how an indicator's time grows with the length, in proportion."""
+    parts: dict[str, Any] = {
+        "points": 5,
+        "low": 1000,
+        "high": 10_000_000,
+        "exponent": 0.987,
+        "interval": (0.962, 1.012),
+        "power_law": True,
+        "last_exponent": 1.003,
+        **changes,
+    }
+    return Growth(component="indicators", variant=variant, parameter="length", **parts)
+
+
+def make_growths() -> list[Growth]:
+    """Return one growth of each kind."""
+    nothing = dict.fromkeys(("exponent", "interval", "power_law", "last_exponent"))
+    return [
+        make_growth("naive", exponent=1.0, interval=(0.998, 1.002)),
+        make_growth("simd", parameters={"series": 1}),
+        make_growth("simd", parameters={"series": 32}, exponent=0.71, interval=(0.4, 1.02), power_law=False),
+        make_growth("scalar", points=2, low=10, high=100, **nothing),
+        make_growth("numpy", points=0, low=None, high=None, **nothing),
+    ]
 
 
 def make_validity(verdict: str = "fit", stolen_ratio: float = 0.004) -> Validity:
