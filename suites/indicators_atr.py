@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from ._indicators import Doubles
 
-atr = lk.Component("indicators_atr", baseline="naive", doc="ATR of 1000 bars, period 14", on_request=True)
+atr = lk.Component(
+    "indicators_atr",
+    baseline="naive",
+    doc="ATR of 1000 bars, period 14",
+    on_request=True,
+)
 
 
 def list_atr(highs: list[float], lows: list[float], closes: list[float], period: int) -> list[float]:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ._indicators import Doubles
 
 bollinger = lk.Component(
-    "indicators_bollinger", baseline="naive", doc="Bollinger bands of 1000 doubles, period 20", on_request=True
+    "indicators_bollinger",
+    baseline="naive",
+    doc="Bollinger bands of 1000 doubles, period 20",
+    on_request=True,
 )
 
 WIDTH = 2.0

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from ._indicators import Doubles
 
-macd = lk.Component("indicators_macd", baseline="naive", doc="MACD of 1000 doubles, periods 12, 26, 9", on_request=True)
+macd = lk.Component(
+    "indicators_macd",
+    baseline="naive",
+    doc="MACD of 1000 doubles, periods 12, 26, 9",
+    on_request=True,
+)
 
 PERIODS = (12, 26, 9)
 FAST, SLOW, SIGNAL = (2 / (period + 1) for period in PERIODS)

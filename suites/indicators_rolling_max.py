@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ._indicators import Doubles
 
 rolling_max = lk.Component(
-    "indicators_rolling_max", baseline="naive", doc="greatest of the last 20 of 1000 doubles", on_request=True
+    "indicators_rolling_max",
+    baseline="naive",
+    doc="greatest of the last 20 of 1000 doubles",
+    on_request=True,
 )
 
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ._indicators import Doubles
 
 rolling_min = lk.Component(
-    "indicators_rolling_min", baseline="naive", doc="least of the last 20 of 1000 doubles", on_request=True
+    "indicators_rolling_min",
+    baseline="naive",
+    doc="least of the last 20 of 1000 doubles",
+    on_request=True,
 )
 
 

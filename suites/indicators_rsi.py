@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
     from ._indicators import Doubles
 
-rsi = lk.Component("indicators_rsi", baseline="naive", doc="RSI of 1000 doubles, period 14", on_request=True)
+rsi = lk.Component(
+    "indicators_rsi",
+    baseline="naive",
+    doc="RSI of 1000 doubles, period 14",
+    on_request=True,
+)
 
 
 def list_rsi(values: list[float], period: int) -> list[float]:

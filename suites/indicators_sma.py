@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from ._indicators import Doubles
 
-sma = lk.Component("indicators_sma", baseline="naive", doc="SMA of 1000 doubles, period 20", on_request=True)
+sma = lk.Component(
+    "indicators_sma",
+    baseline="naive",
+    doc="SMA of 1000 doubles, period 20",
+    on_request=True,
+)
 
 
 def list_sma(values: list[float], period: int) -> list[float]:

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from ._indicators import Doubles
 
-zscore = lk.Component("indicators_zscore", baseline="naive", doc="z-score of 1000 doubles, period 20", on_request=True)
+zscore = lk.Component(
+    "indicators_zscore",
+    baseline="naive",
+    doc="z-score of 1000 doubles, period 20",
+    on_request=True,
+)
 
 
 def list_zscore(values: list[float], period: int) -> list[float]:
