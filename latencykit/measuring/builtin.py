@@ -1,14 +1,11 @@
 """The names of the built-in suites, found without importing any; light enough for shell completion."""
 
-import re
 from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGE = "latencykit.suites"
 # Files in the folder of suites that declare no component.
 _NOT_SUITES = frozenset({"__init__", "targets"})
-# Read from the text, because to import a suite costs more than completion may take; tests hold it to what they declare.
-_ON_REQUEST = re.compile(r"^[^#\"']*\bon_request=True\b", re.MULTILINE)
 
 
 def built_in_names() -> list[str]:
@@ -17,8 +14,22 @@ def built_in_names() -> list[str]:
 
 
 def on_request_names() -> frozenset[str]:
-    """Return the names of the built-in components that ``all`` leaves out."""
-    return frozenset(name for name, path in _files().items() if _ON_REQUEST.search(path.read_text(encoding="utf-8")))
+    """Return the names of the built-in components that ``all`` leaves out.
+
+    Read from the text of the suites: importing them all costs more than completion may take.
+    """
+    return frozenset(name for name, path in _files().items() if _is_on_request(path.read_text(encoding="utf-8")))
+
+
+def _is_on_request(suite: str) -> bool:
+    if "on_request" not in suite:
+        return False
+    import ast
+
+    return any(
+        isinstance(node, ast.keyword) and node.arg == "on_request" and getattr(node.value, "value", None) is True
+        for node in ast.walk(ast.parse(suite))
+    )
 
 
 def _files() -> dict[str, Path]:

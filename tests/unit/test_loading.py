@@ -42,6 +42,82 @@ def test_a_name_takes_the_further_settings_of_its_component_along():
     assert [source.component.name for source in select(["orderbook"])] == ["orderbook", "orderbook_snapshot"]
 
 
+@pytest.fixture
+def with_on_request(tmp_path, monkeypatch):
+    """Have three built-in components, of which one is on request."""
+    package = tmp_path / "made_suites"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for name, more in (("made", ""), ("made_long", ", on_request=True"), ("other", "")):
+        suite = f"import latencykit as lk\nc = lk.Component({name!r}{more})\n{VARIANT}"
+        (package / f"{name}.py").write_text(suite)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(builtin, "PACKAGE", "made_suites")
+    monkeypatch.setattr("latencykit.measuring.loading.PACKAGE", "made_suites")
+    yield package
+    for name in [name for name in sys.modules if name.startswith("made_suites")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ([], ["made", "other"]),
+        (["all"], ["made", "other"]),
+        (["made"], ["made", "made_long"]),
+        (["made_long"], ["made_long"]),
+        (["all", "made_long"], ["made", "other", "made_long"]),
+        (["made_long", "all"], ["made_long", "made", "other"]),
+        (["all", "made"], ["made", "made_long", "other"]),
+        (["other"], ["other"]),
+    ],
+)
+def test_what_is_on_request_is_measured_when_it_is_named(wanted, found, with_on_request):
+    assert sorted(names(select(wanted))) == sorted(found)
+
+
+def test_what_is_on_request_is_marked_where_components_are_listed(with_on_request):
+    with pytest.raises(UsageError, match=r"the components are: made, made_long \(on request\), other$"):
+        select(["zzz"])
+    assert builtin.on_request_names() == {"made_long"}
+
+
+def test_a_file_names_what_is_on_request_in_it(tmp_path):
+    path = write_suite(tmp_path, f"c.on_request = True\n{VARIANT}")
+    assert names(select([path])) == ["made"]
+
+
+def test_the_marks_are_what_the_built_in_suites_declare():
+    declared = {
+        component.name
+        for name in builtin.built_in_names()
+        for component in load(f"{builtin.PACKAGE}.{name}")
+        if component.on_request
+    }
+    assert builtin.on_request_names() == declared
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# on_request=True\n",
+        "'on_request=True'\n",
+        '"""A suite.\n\nIt has on_request=True in its head.\n"""\n',
+        "c = f(on_request=False)\n",
+        "c = f(not_on_request=True)\n",
+    ],
+)
+def test_a_mark_is_not_taken_from_a_comment_or_a_text(text, with_on_request):
+    (with_on_request / "other.py").write_text(text)
+    assert builtin.on_request_names() == {"made_long"}
+
+
+@pytest.mark.parametrize("text", ['c = f("x", on_request=True)\n', "c = f(\n    on_request=True,\n)\n"])
+def test_a_mark_is_found_however_it_is_laid_out(text, with_on_request):
+    (with_on_request / "other.py").write_text(text)
+    assert builtin.on_request_names() == {"made_long", "other"}
+
+
 @pytest.mark.parametrize(
     ("wanted", "variants", "message"),
     [

@@ -4,22 +4,27 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from fabricated import make_environment, make_results, make_run, make_troubled_run
+from fabricated import make_environment, make_growth, make_growths, make_results, make_run, make_troubled_run
 
 from latencykit.environment import Cpu
 from latencykit.model import Failure, Result, Run
 from latencykit.reporters.console import render
 
+RUNS = {
+    "good": make_run,
+    "troubled": make_troubled_run,
+    "growth": lambda: make_run(results=make_results("indicators"), claims=[], growth=make_growths()),
+}
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.mark.parametrize("width", [80, 140])
-@pytest.mark.parametrize("name", ["good", "troubled"])
+@pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("colour", [False, True], ids=["plain", "colour"])
 def test_looks_as_it_should(width, name, colour):
     """Set LATENCYKIT_UPDATE_GOLDEN=1 to write what it looks like now; then read the difference."""
-    run = make_run() if name == "good" else make_troubled_run()
+    run = RUNS[name]()
     text = render(run, width=width, colour=colour)
     path = GOLDEN / f"console_{name}_{width}.{'ansi' if colour else 'txt'}"
     if os.environ.get("LATENCYKIT_UPDATE_GOLDEN"):
@@ -99,3 +104,22 @@ def test_a_peer_that_is_not_installed_is_shown_as_skipped():
     text = render(make_run(failures=[peer]), width=140, colour=False)
     assert "skipped  orders/peer: it needs the package 'peer'" in text
     assert text.endswith("5 of 5 targets met; 1 skipped\n")
+
+
+def test_growth_stands_below_the_table_on_a_line_a_variant():
+    run = RUNS["growth"]()
+    text = render(run, width=80, colour=False)
+    assert text.index("p50 < 500 ns") < text.index("growth of indicators with length\n")
+    for line in (
+        "naive                         10.0 ×  1.00 (1.00 to 1.00)  1000 to 10,000,000",
+        "simd[series=32]  uneven, last 10.1 ×  0.71 (0.40 to 1.02)  1000 to 10,000,000",
+        "numpy                            n/a  -                    -",
+    ):
+        assert f"\n{line}\n" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_name_that_leaves_its_growth_no_room_stands_above_it():
+    run = make_run(growth=[make_growth("v" * 90, parameters={"series": 32})])
+    text = render(run, width=80, colour=False)
+    assert f"\n{'v' * 90}[series=32]\n               9.71 ×  0.99 (0.96 to 1.01)  1000 to 10,000,000\n" in text

@@ -109,3 +109,29 @@ def test_the_market_is_the_file_if_there_is_one(tmp_path):
     finally:
         use_ticks(None)
     assert len(lk.market()) > 1000
+
+
+@pytest.mark.parametrize(
+    ("growth", "parameters", "message"),
+    [
+        ("length", {}, "component 'c' has no parameter 'length' to grow with; name a parameter, and declare it"),
+        ("lenght", {"length": [1], "kind": ["a"]}, "no parameter 'lenght' to grow with; name one of length, kind"),
+        ("", {"length": [1]}, "has no parameter ''"),
+        ("n", {"n": [1, 0]}, "grows with 'n', which has the value 0; give it finite numbers above 0"),
+        ("n", {"n": [-1.5]}, "value -1.5; give"),
+        ("n", {"n": ["1"]}, "value '1'; give"),
+        ("n", {"n": [1, True]}, "value True; give"),
+        ("n", {"n": [float("nan")]}, "value nan; give"),
+        ("n", {"n": [float("inf")]}, "value inf; give"),
+        ("n", {"n": [10**400]}, "give it finite numbers"),
+    ],
+)
+def test_what_time_grows_with_must_be_a_parameter_of_positive_numbers(growth, parameters, message):
+    with pytest.raises(InvalidValueError, match=message):
+        lk.Component("c", parameters=parameters, growth=growth)
+
+
+def test_what_time_grows_with_may_be_fractions():
+    component = lk.Component("c", parameters={"n": [1, 2.5], "kind": ["a"]}, growth="n")
+    assert (component.growth, component.on_request) == ("n", False)
+    assert lk.Component("c", on_request=True).on_request
