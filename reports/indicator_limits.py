@@ -17,8 +17,11 @@ import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from limits import (
     LINES,
     Figures,
@@ -41,12 +44,14 @@ from latencykit.measuring.conditions import choose_cpu, collector, pinned
 from latencykit.measuring.meter import read_meter
 
 SHORT_ROUNDS = 400
-MILLION_ROUNDS = 61
-LARGE_ROUNDS = 31
+LONG_ROUNDS = 31
+TIMINGS = 3
+PAGE = 4096
 LENGTH = 10_000_000
 CALLS = 1_000
 METER_NS = 500_000_000
 SERIES = 32
+Array = npt.NDArray[Any]
 Calls = tuple[Callable[..., object], Sequence[tuple[float, ...]]]
 
 
@@ -132,7 +137,21 @@ def names_of(length: int) -> dict[str, object]:
         "low": x - random.uniform(0, 0.1, length),
         "v": random.uniform(1, 1000, length),
         **{name: np.zeros(length) for name in ("o1", "o2", "o3")},
+        "placed": partial(placed, random),
     }
+
+
+def placed(random: np.random.Generator, array: Array) -> Array:
+    """Return a copy that begins anywhere in a page, at a multiple of 16 bytes as malloc gives.
+
+    Where a result begins in its page just where its input does in its own, the CPU takes loads to wait for stores that
+    they have nothing to do with; how often that is so is left to chance, and not to what was allocated before.
+    """
+    room = np.empty(array.nbytes + 2 * PAGE, np.uint8)
+    begin = -room.ctypes.data % PAGE + 16 * int(random.integers(PAGE // 16))
+    copy = room[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def batches(names: Iterable[str], count: int) -> dict[str, Statement]:
@@ -148,11 +167,6 @@ def batches(names: Iterable[str], count: int) -> dict[str, Statement]:
     return made
 
 
-def copy_of(size: int) -> Statement:
-    """Return the copying of so many bytes."""
-    return Statement(["to[:] = of"], once=f"of, to = memoryview(bytes({size})), memoryview(bytearray({size}))", loops=1)
-
-
 def updates(name: str) -> Statement:
     """Return updates of a streaming indicator with values that wander."""
     settings, rows = STREAMS[name]
@@ -161,21 +175,25 @@ def updates(name: str) -> Statement:
 
 
 LOOP = {"loop": Statement(["pass"])}
-EMA = Statement(["ema(x, 20, out=o1)"], loops=1)
-BOUND = Statement(["bound()"], once="bound = bind(ema, x, 20, out=o1)", loops=1)
+PLACED = "x, o1 = placed(x), placed(o1)"
+EMA = Statement(["ema(x, 20, out=o1)"], PLACED, loops=1)
+BOUND = Statement(["bound()"], f"{PLACED}; bound = bind(ema, x, 20, out=o1)", loops=1)
+COPYING = Statement(["to[:] = of"], f"{PLACED}; of, to = memoryview(x), memoryview(o1)", loops=1)
+ONE_DOUBLE = "x, o1 = x[:1], o1[:1]"
 SHORT = {
     **LOOP,
     "unit": Statement(["gc.isenabled()"], "import gc"),
     **batches(BATCHES, LINES),
-    "ema, numba": Statement(["loop(x, 2 / 21, o1)"], once=NUMBA, loops=1),
+    "ema": EMA,
+    "ema, numba": Statement(["loop(x, 2 / 21, o1)"], PLACED, NUMBA, loops=1),
     "ema, pandas": Statement(["sx.ewm(span=20, adjust=False).mean()"], once=PANDAS, loops=1, count=5),
     "ema, float32": replace(EMA, once="x, o1 = x.astype('f4'), o1.astype('f4')"),
     "ema, series": replace(EMA, once=f"x = x + np.zeros(({SERIES}, 1)); o1 = np.zeros_like(x)", count=20, per=SERIES),
-    "ema, 1 double": replace(EMA, once="x, o1 = x[:1].copy(), o1[:1].copy()"),
+    "ema, 1 double": replace(EMA, once=ONE_DOUBLE),
     "ema, bound": BOUND,
-    "ema, bound, 1 double": replace(BOUND, once="bound = bind(ema, x[:1].copy(), 20, out=o1[:1].copy())"),
-    "copy of 8,000 bytes": copy_of(8000),
-    "copy of 8 bytes": copy_of(8),
+    "ema, bound, 1 double": replace(BOUND, once=ONE_DOUBLE),
+    "copy of 8,000 bytes": COPYING,
+    "copy of 8 bytes": replace(COPYING, once=ONE_DOUBLE),
     **{f"{name}.update": updates(name) for name in STREAMS},
 }
 MILLION = {**LOOP, **batches([name for name in BATCHES if name in OTHERS], 1)}
@@ -274,8 +292,8 @@ def main() -> int:
     before = read_meter(cpu, METER_NS)
     with collector("off"), pinned(cpu):
         short = measured(SHORT, SHORT_ROUNDS, names_of(1000))
-        million = measured(MILLION, MILLION_ROUNDS, names_of(1_000_000))
-        large = measured(LARGE, LARGE_ROUNDS, names_of(LENGTH))
+        million = measured(MILLION, LONG_ROUNDS, names_of(1_000_000), TIMINGS)
+        large = measured(LARGE, LONG_ROUNDS, names_of(LENGTH), TIMINGS)
     validity = judge_machine([before, read_meter(cpu, METER_NS)])
     short[KERNEL] = difference(short, "ema, bound", "ema, bound, 1 double")
     short[COPY] = difference(short, "copy of 8,000 bytes", "copy of 8 bytes")
@@ -283,6 +301,8 @@ def main() -> int:
     print(f"{sys.version.split()[0]}, CPU {cpu}, {indicators.ISA}; 1000 doubles where nothing else is said.")
     print(f"Machine {validity.verdict}: {validity.stolen_ratio:.1%} of a spinning core's time was lost.\n")
     print_figures(short)
+    print("\nA million doubles:\n")
+    print_figures(million)
     print_updates(short)
     print_large(large, short)
     words = judged(SHORT_LIMITS, short)

@@ -58,13 +58,17 @@ class Limit:
         return {self.of, self.by or self.of} <= figures.keys()
 
 
-def measured(statements: Mapping[str, Statement], rounds: int, given: Mapping[str, object] | None = None) -> Figures:
+def measured(
+    statements: Mapping[str, Statement], rounds: int, given: Mapping[str, object] | None = None, timings: int = 1
+) -> Figures:
     """Return nanoseconds an operation for each statement and round, net of the loop's of the same round.
 
     Args:
         statements: By name; the one named "loop" is what is taken off.
         rounds: How often each is timed, after some rounds that warm up.
         given: Names that all statements find.
+        timings: How often a statement is timed in a round, of which the least counts: what takes milliseconds is
+            interrupted too often otherwise.
     """
     timed = {name: made for name, statement in statements.items() if (made := compiled(name, statement, given or {}))}
     order, gross = list(timed), {name: [0.0] * rounds for name in timed}
@@ -74,7 +78,9 @@ def measured(statements: Mapping[str, Statement], rounds: int, given: Mapping[st
         for name in order:
             function, prepare = timed[name]
             prepare()
-            gross[name][index] = function() / (statements[name].count * statements[name].loops)
+            gross[name][index] = min(function() for _ in range(timings)) / (
+                statements[name].count * statements[name].loops
+            )
     loops = gross.pop(LOOP)
     return {
         name: [(ns - loop) / statements[name].per for ns, loop in zip(values, loops, strict=True)]

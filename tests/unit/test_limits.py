@@ -1,5 +1,6 @@
 """The machinery that holds statements against limits, and that each statement of the reports runs."""
 
+import itertools
 import sys
 from dataclasses import replace
 from importlib import import_module
@@ -50,6 +51,17 @@ def test_each_statement_is_timed_in_every_round_and_the_loop_taken_off(limits, m
     }
     figures = limits.measured(statements, 9, {"take": take})
     assert figures == {"work": [100.0] * 9, "pieces": [40.0] * 9}
+
+
+def test_of_several_timings_the_least_counts(limits, monkeypatch):
+    now, costs = [0], itertools.cycle([9, 5, 7])
+
+    def take():
+        now[0] += next(costs)
+
+    monkeypatch.setattr(limits.time, "perf_counter_ns", lambda: now[0])
+    statements = {"loop": limits.Statement(["pass"]), "work": limits.Statement(["take()"], loops=1, count=1)}
+    assert limits.measured(statements, 4, {"take": take}, timings=3) == {"work": [5.0] * 4}
 
 
 def test_the_lines_are_repeated_or_cut_and_made_anew_for_each_round(limits):
@@ -134,6 +146,18 @@ def test_a_library_computes_what_ours_does(indicator_limits):
         exec("; ".join(before), names)
         for ours, theirs in zip(outputs(eval(batch.ours, names)), outputs(eval(last, names)), strict=True):
             np.testing.assert_allclose(ours[600:], np.asarray(theirs)[600:], rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+def test_a_placed_array_is_a_copy_anywhere_in_a_page(indicator_limits):
+    np, names = indicator_limits.np, indicator_limits.names_of(1000)
+    rows = names["x"].reshape(4, 250)
+    copies = [names["placed"](rows) for _ in range(50)]
+    begins = {copy.ctypes.data % 4096 for copy in copies}
+    assert len(begins) > 20
+    assert not any(begin % 16 for begin in begins)
+    for copy in copies:
+        np.testing.assert_array_equal(copy, rows)
+        assert not np.shares_memory(copy, rows)
 
 
 def outputs(result):
