@@ -70,6 +70,16 @@ def test_noise_of_a_few_percent_is_no_other_law():
             assert law.exponent == pytest.approx(1, abs=0.06)
 
 
+@pytest.mark.parametrize(("width", "least"), [(10, 0.285), (2, 0.482)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_steps_may_differ_by_a_fifth_and_what_times_off_by_five_percent_explain(width, least, sign):
+    """By hand: 0.2 + 4 * log(1.05) / log(width), the doubt of either step being 2 * log(1.05) / log(width)."""
+    for off, holds in ((-0.002, True), (0.002, False)):
+        bend = sign * (least + off)
+        law = fit_power_law([(1, 1), (width, width), (width**2, width ** (2 + bend))])
+        assert law.holds is holds
+
+
 def test_small_sizes_that_are_all_overhead_are_told():
     law = fit_power_law((value, 2000 + value) for value in [10, 100, 1000, 10_000, 10**5, 10**6])
     assert not law.holds
