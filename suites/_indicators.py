@@ -85,11 +85,12 @@ def native_call(
     from latencykit.engine import indicators
 
     function = getattr(indicators, name)
-    arguments = (*inputs, *settings)
-    out = function(*arguments)
-    if isa is None:
-        return lambda: function(*arguments, out=out)
-    return lambda: function(*arguments, out=out, isa=isa)
+    given = {f"argument{index}": value for index, value in enumerate((*inputs, *settings))}
+    given |= {"function": function, "out": function(*inputs, *settings), "isa": isa}
+    arguments = ", ".join([key for key in given if key.startswith("argument")] + ["out=out"] + ["isa=isa"] * bool(isa))
+    # Spelled out as a user would: *arguments would make a tuple and a dict for each call.
+    operation: Callable[[], object] = eval(f"lambda: function({arguments})", given)  # noqa: S307 - made of names only
+    return operation
 
 
 def native_bound(name: str, inputs: "tuple[npt.NDArray[Any], ...]", *settings: "Any") -> "Operation":

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import latencykit as lk
+from latencykit._core import Operation
 from latencykit.engine import indicators
 from latencykit.errors import UnsupportedError
 from latencykit.measuring.builtin import built_in_names
@@ -152,6 +153,16 @@ def test_a_call_of_ours_has_no_frame_but_the_one_that_is_taken_off():
     component = COMPONENTS["indicators"]
     assert isinstance(operation_of(component, "simd", {}).function, FunctionType)
     assert type(operation_of(component, "bound", {}).function) is indicators.Bound
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "simd" in COMPONENTS[name].variants])
+def test_ours_ask_for_no_memory(name):
+    component = COMPONENTS[name]
+    for variant in ("simd", "bound"):
+        operation = operation_of(component, variant, list(component.combinations())[-2 if component.parameters else 0])
+        native = Operation(operation.function, tuple(operation.rows))
+        native.run(5)
+        assert not any(native.count_allocations(5).values()), variant
 
 
 def test_a_list_of_ten_million_is_left_out():
