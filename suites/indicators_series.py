@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import latencykit as lk
 
-from ._indicators import LENGTH, PERIOD, compiled, native_bound, native_call, prices
+from ._indicators import LENGTH, PERIOD, compiled, exponential, native_bound, native_call, prices
 from .indicators import ALPHA
 
 if TYPE_CHECKING:
@@ -43,14 +43,6 @@ def ema_rows(rows: "Rows", alpha: float, out: "Rows") -> "Rows":
     return out
 
 
-def ema_columns(rows: "Rows", alpha: float, out: "Rows") -> "Rows":
-    """Go along all series at once, a vectorised step for each point in time."""
-    out[:, 0] = rows[:, 0]
-    for i in range(1, rows.shape[1]):
-        out[:, i] = alpha * rows[:, i] + (1 - alpha) * out[:, i - 1]
-    return out
-
-
 @series.variant
 def one_by_one(series: int) -> "Callable[[], object]":
     from latencykit.engine.indicators import ema
@@ -68,9 +60,17 @@ def one_by_one(series: int) -> "Callable[[], object]":
 
 
 @series.variant(contrast=True)
-def numpy(series: int) -> "Operation":
+def numpy(series: int) -> "Callable[[], object]":
+    import numpy as np
+
+    # Row by row: a step in time for all series at once is slower up to some hundred of them.
     rows = rows_of_prices(series)
-    return lk.call(ema_columns, rows, ALPHA, rows.copy())
+    average = exponential(LENGTH, ALPHA)
+
+    def averages() -> object:
+        return np.stack([average(row) for row in rows])
+
+    return averages
 
 
 @series.variant(contrast=True)
