@@ -1,9 +1,7 @@
 """Hold the engine's parts against the limits that they were built to, as ratios within this one run.
 
-Each statement stands a hundred times in a row in a compiled function, so that little remains of the loop, which is
-measured too and taken off. Statements are timed in turns, in a new order each round, so that a slow spell of the
-machine meets all of them alike; a ratio is the median over rounds, with its 95 % interval. The unit is
-``gc.isenabled()``, about the least that a call from Python can cost.
+`limits` says how statements are timed. The unit is ``gc.isenabled()``, about the least that a call from Python can
+cost.
 
 Run it as ``python reports/part_limits.py``. It prints a table in Markdown and ends with 0 if every limit holds, 1 if
 one is missed, 3 if one cannot be told or the machine was unfit.
@@ -11,19 +9,15 @@ one is missed, 3 if one cannot be told or the machine was unfit.
 
 import gc
 import random
-import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from latencykit.analysis.intervals import quantile_ranks
+from limits import LINES, Limit, Statement, exit_status, judged, measured, print_figures
+
 from latencykit.analysis.verdicts import judge_machine
 from latencykit.measuring.conditions import choose_cpu, collector, pinned
 from latencykit.measuring.meter import read_meter
 
 ROUNDS = 600
-LINES = 100
 METER_NS = 500_000_000
 SEED = 20_260_102
 RANDOM = random.Random(SEED)  # noqa: S311 - the same durations in every run
@@ -33,35 +27,6 @@ UPDATES = [
     (side, 100 + (0.01 if side else -0.01) * (1 + int(RANDOM.expovariate(0.3)) % 10), RANDOM.choice([0, *range(1, 8)]))
     for side in (RANDOM.randrange(2) for _ in range(LINES))
 ]
-
-
-@dataclass(frozen=True)
-class Statement:
-    """What is timed: lines of Python, one operation each.
-
-    Attributes:
-        lines: The operations.
-        setup: Makes their names, anew for every round.
-        once: Makes names that last for all rounds.
-        loops: How often the hundred lines run in a round.
-    """
-
-    lines: Sequence[str]
-    setup: str = ""
-    once: str = ""
-    loops: int = 10
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A bound on a statement's nanoseconds, or on its ratio to another's or its difference from it."""
-
-    part: str
-    of: str
-    limit: float
-    by: str | None = None
-    difference: bool = False
-    at_least: bool = False
 
 
 # Between rounds the records are formatted and the file is emptied; within one the ring never fills.
@@ -183,77 +148,12 @@ def main() -> int:
     cpu = choose_cpu(None)
     before = read_meter(cpu, METER_NS)
     with collector("off"), pinned(cpu):
-        figures = measured(STATEMENTS)
+        figures = measured(STATEMENTS, ROUNDS)
     validity = judge_machine([before, read_meter(cpu, METER_NS)])
     print(f"{sys.version.split()[0]}, CPU {cpu}, {ROUNDS} rounds of {LINES} operations or more a statement.")
     print(f"Machine {validity.verdict}: {validity.stolen_ratio:.1%} of a spinning core's time was lost.\n")
-    print("| statement | ns, net of the loop |\n|---|---|")
-    for name, values in figures.items():
-        print(f"| {name} | {statistics.median(values):.1f} |")
-    print("\n| limit | measured | 95 % interval | must be | |\n|---|---|---|---|---|")
-    words = [row(limit, figures) for limit in LIMITS if {limit.of, limit.by or limit.of} <= figures.keys()]
-    if "MISSED" in words:
-        return 1
-    return 3 if "cannot be told" in words or validity.verdict == "unfit" else 0
-
-
-def measured(statements: dict[str, Statement]) -> dict[str, list[float]]:
-    """Return nanoseconds an operation for each statement and round, net of the loop's of the same round."""
-    timed = {name: made for name, statement in statements.items() if (made := compiled(name, statement))}
-    order, gross = list(timed), {name: [0.0] * ROUNDS for name in timed}
-    for index in range(-3, ROUNDS):  # the first rounds warm up
-        RANDOM.shuffle(order)
-        for name in order:
-            function, prepare = timed[name]
-            prepare()
-            gross[name][index] = function() / (LINES * statements[name].loops)
-    loops = gross.pop("loop")
-    return {name: [ns - loop for ns, loop in zip(values, loops, strict=True)] for name, values in gross.items()}
-
-
-def compiled(name: str, statement: Statement) -> tuple[Callable[[], int], Callable[[], None]] | None:
-    """Return a function that times the statement's lines, and one that makes its names anew; None without its peer."""
-    lines = [statement.lines[index % len(statement.lines)] for index in range(LINES)]
-    body = "\n".join(f"        {line}" for line in lines)
-    source = f"def timed():\n    start = clock()\n    for _ in loops:\n{body}\n    return clock() - start\n"
-    names: dict[str, object] = {"clock": time.perf_counter_ns, "loops": range(statement.loops)}
-    exec(source, names)  # noqa: S102 - the lines stand above
-    setup = compile(statement.setup, "<setup>", "exec")
-    timed: Callable[[], int] = names["timed"]  # type: ignore[assignment]
-
-    def prepare() -> None:
-        exec(setup, names)  # noqa: S102 - the setup stands above
-
-    try:
-        exec(statement.once, names)  # noqa: S102 - what is made once stands above
-        prepare()
-    except ModuleNotFoundError as error:
-        print(f"{name}: left out, {error.name} is not installed\n")
-        return None
-    return timed, prepare
-
-
-def row(limit: Limit, figures: dict[str, list[float]]) -> str:
-    """Print how a limit stands and return the word for it."""
-    values = sorted(compared(limit, figures))
-    low, high = (values[rank - 1] for rank in quantile_ranks(0.5, len(values)))
-    within = (low >= limit.limit, high < limit.limit) if limit.at_least else (high <= limit.limit, low > limit.limit)
-    word = "held" if within[0] else "MISSED" if within[1] else "cannot be told"
-    sign = ">=" if limit.at_least else "<="
-    middle = statistics.median(values)
-    print(f"| {limit.part} | {middle:.3g} | {low:.3g} to {high:.3g} | {sign} {limit.limit:g} | {word} |", flush=True)
-    return word
-
-
-def compared(limit: Limit, figures: dict[str, list[float]]) -> list[float]:
-    """Return the figure of every round: nanoseconds, a difference of nanoseconds, or a ratio."""
-    values = figures[limit.of]
-    if limit.by is None:
-        return values
-    others = figures[limit.by]
-    if limit.difference:
-        return [value - other for value, other in zip(values, others, strict=True)]
-    return [value / other for value, other in zip(values, others, strict=True)]
+    print_figures(figures)
+    return exit_status(judged([limit for limit in LIMITS if limit.told_by(figures)], figures), validity)
 
 
 if __name__ == "__main__":

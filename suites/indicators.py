@@ -1,41 +1,37 @@
 """Component `indicators`: the exponential moving average of 1000 prices, period 20.
 
 `simd` runs on the instruction set that was chosen at import, the fastest that this CPU has; `scalar` forces
-the native code without SIMD, so that the table tells the two gains apart.
+the native code without SIMD, so that the table tells the two gains apart. `bound` has its arguments checked once,
+before. The other indicators have a suite each: `bench indicators` measures all of them.
 """
 
 from typing import TYPE_CHECKING
 
 import latencykit as lk
+from latencykit.errors import UnsupportedError
 
+from ._indicators import LENGTH, PERIOD, compiled, exponential, native_bound, native_call, prices
 from .targets import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    import numpy.typing as npt
-
     from latencykit.suite import Operation
 
-    Doubles = npt.NDArray[np.float64]
+    from ._indicators import Doubles
 
 indicators = lk.Component(
-    "indicators", baseline="naive", target=TARGETS["indicators"], doc="EMA of 1000 doubles, period 20"
+    "indicators",
+    baseline="naive",
+    target=TARGETS["indicators"],
+    doc="EMA of 1000 doubles, period 20",
+    claims=[
+        lk.Claim(text="SIMD gains", worse="scalar", better="simd", times=(4, 8)),
+        lk.Claim(text="SIMD gains for the EMA, over a Python loop", worse="naive", better="simd", times=(20, 20)),
+    ],
 )
 
-LENGTH = 1000
-PERIOD = 20
 ALPHA = 2 / (PERIOD + 1)
-# Rows of 40 keep both matrices of `blocked_ema` small, and 0.9 ** 40 far from underflow.
-BLOCK = 40
-
-
-def prices() -> "Doubles":
-    """Return the market's first prices, repeated if there are too few."""
-    import numpy as np
-
-    return np.resize(np.asarray(lk.market().price, dtype=np.float64), LENGTH)
 
 
 def list_ema(values: list[float], alpha: float) -> list[float]:
@@ -47,39 +43,12 @@ def list_ema(values: list[float], alpha: float) -> list[float]:
     return averages
 
 
-def decay_matrix(size: int, weight: float, decay: float) -> "Doubles":
-    """Return the matrix that takes `size` inputs to their recursive sums y = decay * y + weight * x."""
-    import numpy as np
-
-    ages = np.subtract.outer(np.arange(size), np.arange(size))
-    return np.where(ages >= 0, weight * decay ** np.maximum(ages, 0), 0.0)
-
-
-def blocked_ema(length: int, alpha: float) -> "Callable[[Doubles], Doubles]":
-    """Prepare the average of `length` values, a multiple of BLOCK, as two matrix products.
-
-    Within each row of BLOCK values the average is one product; what each row carries into the next is a
-    second, over the rows' ends, and decays along the row.
-    """
-    import numpy as np
-
-    decay = 1 - alpha
-    rows = length // BLOCK
-    within = decay_matrix(BLOCK, alpha, decay).T
-    across = decay_matrix(rows, 1.0, decay**BLOCK)
-    fading = decay ** np.arange(1, BLOCK + 1)
-
-    def average(values: "Doubles") -> "Doubles":
-        averages = values.reshape(rows, BLOCK) @ within
-        carried = averages[:, -1].copy()
-        carried[0] += decay**BLOCK * values[0]
-        before = np.empty(rows)
-        before[0] = values[0]
-        before[1:] = (across @ carried)[:-1]
-        averages += np.multiply.outer(before, fading)
-        return averages.reshape(length)
-
-    return average
+def array_ema(values: "Doubles", alpha: float, out: "Doubles") -> "Doubles":
+    average = values[0]
+    for i in range(values.size):
+        average = alpha * values[i] + (1 - alpha) * average
+        out[i] = average
+    return out
 
 
 @indicators.variant
@@ -89,36 +58,57 @@ def naive() -> "Operation":
 
 @indicators.variant(contrast=True)
 def numpy() -> "Operation":
-    return lk.call(blocked_ema(LENGTH, ALPHA), prices())
+    return lk.call(exponential(LENGTH, ALPHA), prices())
 
 
 @indicators.variant(contrast=True)
 def scalar() -> "Callable[[], object]":
-    return native_ema("scalar")
+    return native_call("ema", (prices(),), PERIOD, isa="scalar")
 
 
 @indicators.variant
 def simd() -> "Callable[[], object]":
-    return native_ema(None)
+    return native_call("ema", (prices(),), PERIOD)
 
 
-def native_ema(isa: str | None) -> "Callable[[], object]":
-    import numpy as np
+@indicators.variant
+def bound() -> "Operation":
+    return native_bound("ema", (prices(),), PERIOD)
 
-    from latencykit.engine.indicators import ema
 
-    values = prices()
-    out = np.empty_like(values)
-    if isa is None:
-        return lambda: ema(values, PERIOD, out=out)
-    return lambda: ema(values, PERIOD, out=out, isa=isa)
+@indicators.variant(contrast=True)
+def float32() -> "Callable[[], object]":
+    return native_call("ema", (prices().astype("float32"),), PERIOD)
+
+
+@indicators.variant(contrast=True)
+def avx512() -> "Callable[[], object]":
+    from latencykit.engine.indicators import ISAS
+
+    if "avx512" not in ISAS:
+        raise UnsupportedError(f"this CPU has no AVX-512; the kernels can run on {', '.join(ISAS)}")
+    return native_call("ema", (prices(),), PERIOD, isa="avx512")
 
 
 @indicators.variant(peer="talib")
 def talib() -> "Operation":
+    # Its average starts at the mean of the first period.
     import talib as library
 
     return lk.call(library.EMA, prices(), PERIOD)
+
+
+@indicators.variant(peer="tulipy")
+def tulipy() -> "Operation":
+    import tulipy as library
+
+    return lk.call(library.ema, prices(), PERIOD)
+
+
+@indicators.variant(peer="numba")
+def numba() -> "Operation":
+    values = prices()
+    return compiled(array_ema, values, ALPHA, values.copy())
 
 
 @indicators.variant(peer="pandas")
@@ -127,3 +117,11 @@ def pandas() -> "Callable[[], object]":
 
     series = pd.Series(prices())
     return lambda: series.ewm(span=PERIOD, adjust=False).mean()
+
+
+@indicators.variant(peer="polars")
+def polars() -> "Callable[[], object]":
+    import polars as pl
+
+    series = pl.Series(prices())
+    return lambda: series.ewm_mean(span=PERIOD, adjust=False)

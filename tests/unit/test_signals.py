@@ -10,7 +10,6 @@ import pytest
 import latencykit.suite
 from latencykit.engine import Confidence, PanicDetector, Price, Signal
 from latencykit.errors import InvalidTypeError, InvalidValueError
-from latencykit.suites import indicators as indicator_suite
 from latencykit.suites import signals as signal_suite
 
 Doubles = npt.NDArray[np.float64]
@@ -387,7 +386,7 @@ class Market:
 @pytest.fixture(params=[300, 3000])
 def market(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Market:
     fake = Market(request.param)
-    monkeypatch.setattr("latencykit.suites.indicators.lk.market", lambda: fake)
+    monkeypatch.setattr("latencykit.market", lambda: fake)
     return fake
 
 
@@ -397,15 +396,3 @@ def test_each_signals_variant_is_ready_to_run(market: Market) -> None:
         operation = latencykit.suite.as_operation(variant.setup())
         assert len(operation.rows) == market.price.size
         assert {operation.function(*row) for row in operation.rows[:5]} == {None}
-
-
-def test_each_indicators_variant_computes_the_same(market: Market) -> None:
-    variants = {name: v for name, v in indicator_suite.indicators.variants.items() if v.peer is None}
-    assert list(variants) == ["naive", "numpy", "scalar", "simd"]
-    averages = []
-    for variant in variants.values():
-        operation = latencykit.suite.as_operation(variant.setup())
-        averages.append(np.asarray(operation.function(*operation.rows[0])))
-    assert averages[0].size == 1000
-    for average in averages[1:]:
-        np.testing.assert_allclose(average, averages[0], rtol=1e-13)

@@ -1,0 +1,127 @@
+"""Component `indicators_bollinger`: Bollinger bands of 1000 prices: two deviations around the mean of 20."""
+
+from typing import TYPE_CHECKING
+
+import latencykit as lk
+
+from ._indicators import NAN, PERIOD, compiled, native_variants, prices, window_moments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from latencykit.suite import Operation
+
+    from ._indicators import Doubles
+
+bollinger = lk.Component(
+    "indicators_bollinger",
+    baseline="naive",
+    doc="Bollinger bands of 1000 doubles, period 20",
+    on_request=True,
+)
+
+WIDTH = 2.0
+
+
+def list_bollinger(values: list[float], period: int, width: float) -> tuple[list[float], list[float], list[float]]:
+    upper, middle, lower = ([NAN] * (period - 1) for _ in range(3))
+    for end in range(period, len(values) + 1):
+        window = values[end - period : end]
+        mean = sum(window) / period
+        reach = width * (sum((value - mean) ** 2 for value in window) / period) ** 0.5
+        upper.append(mean + reach)
+        middle.append(mean)
+        lower.append(mean - reach)
+    return upper, middle, lower
+
+
+def vector_bollinger(values: "Doubles", period: int, width: float) -> "tuple[Doubles, Doubles, Doubles]":
+    mean, deviation = window_moments(values, period)
+    reach = width * deviation
+    return mean + reach, mean, mean - reach
+
+
+def array_bollinger(
+    values: "Doubles", period: int, width: float, bands: "tuple[Doubles, Doubles, Doubles]"
+) -> "tuple[Doubles, Doubles, Doubles]":
+    # Two sums of distances from the first value that are updated: less accurate the further the series moves from it.
+    upper, middle, lower = bands
+    first, total, squares = values[0], 0.0, 0.0
+    for i in range(values.size):
+        distance = values[i] - first
+        total += distance
+        squares += distance * distance
+        if i >= period:
+            gone = values[i - period] - first
+            total -= gone
+            squares -= gone * gone
+        if i < period - 1:
+            upper[i] = middle[i] = lower[i] = NAN
+        else:
+            mean = total / period
+            reach = width * max(squares / period - mean * mean, 0.0) ** 0.5
+            middle[i] = first + mean
+            upper[i] = middle[i] + reach
+            lower[i] = middle[i] - reach
+    return bands
+
+
+@bollinger.variant
+def naive() -> "Operation":
+    return lk.call(list_bollinger, prices().tolist(), PERIOD, WIDTH)
+
+
+@bollinger.variant(contrast=True)
+def numpy() -> "Operation":
+    return lk.call(vector_bollinger, prices(), PERIOD, WIDTH)
+
+
+native_variants(bollinger, "bollinger", lambda: (prices(),), PERIOD, WIDTH)
+
+
+@bollinger.variant(peer="talib")
+def talib() -> "Operation":
+    import talib as library
+
+    return lk.call(library.BBANDS, prices(), PERIOD, WIDTH, WIDTH)
+
+
+@bollinger.variant(peer="tulipy")
+def tulipy() -> "Operation":
+    # Lower, middle, upper.
+    import tulipy as library
+
+    return lk.call(library.bbands, prices(), PERIOD, WIDTH)
+
+
+@bollinger.variant(peer="numba")
+def numba() -> "Operation":
+    values = prices()
+    return compiled(array_bollinger, values, PERIOD, WIDTH, (values.copy(), values.copy(), values.copy()))
+
+
+@bollinger.variant(peer="pandas")
+def pandas() -> "Callable[[], object]":
+    import pandas as pd
+
+    series = pd.Series(prices())
+
+    def bands() -> object:
+        window = series.rolling(PERIOD)
+        mean, reach = window.mean(), WIDTH * window.std(ddof=0)
+        return mean + reach, mean, mean - reach
+
+    return bands
+
+
+@bollinger.variant(peer="polars")
+def polars() -> "Callable[[], object]":
+    import polars as pl
+
+    series = pl.Series(prices())
+
+    def bands() -> object:
+        mean, reach = series.rolling_mean(PERIOD), WIDTH * series.rolling_std(PERIOD, ddof=0)
+        return mean + reach, mean, mean - reach
+
+    return bands
