@@ -176,19 +176,19 @@ def updates(name: str) -> Statement:
 
 LOOP = {"loop": Statement(["pass"])}
 PLACED = "x, o1 = placed(x), placed(o1)"
-EMA = Statement(["ema(x, 20, out=o1)"], PLACED, loops=1)
-BOUND = Statement(["bound()"], f"{PLACED}; bound = bind(ema, x, 20, out=o1)", loops=1)
-COPYING = Statement(["to[:] = of"], f"{PLACED}; of, to = memoryview(x), memoryview(o1)", loops=1)
+EMA = Statement(["ema(x, 20, out=o1)"], PLACED)
+BOUND = Statement(["bound()"], f"{PLACED}; bound = bind(ema, x, 20, out=o1)")
+COPYING = Statement(["to[:] = of"], f"{PLACED}; of, to = memoryview(x), memoryview(o1)")
 ONE_DOUBLE = "x, o1 = x[:1], o1[:1]"
 SHORT = {
     **LOOP,
     "unit": Statement(["gc.isenabled()"], "import gc"),
     **batches(BATCHES, LINES),
     "ema": EMA,
-    "ema, numba": Statement(["loop(x, 2 / 21, o1)"], PLACED, NUMBA, loops=1),
+    "ema, numba": Statement(["loop(x, 2 / 21, o1)"], PLACED, NUMBA, loops=2),
     "ema, pandas": Statement(["sx.ewm(span=20, adjust=False).mean()"], once=PANDAS, loops=1, count=5),
     "ema, float32": replace(EMA, once="x, o1 = x.astype('f4'), o1.astype('f4')"),
-    "ema, series": replace(EMA, once=f"x = x + np.zeros(({SERIES}, 1)); o1 = np.zeros_like(x)", count=20, per=SERIES),
+    "ema, series": replace(EMA, once=f"x = x + np.zeros(({SERIES}, 1)); o1 = np.zeros_like(x)", count=20, loops=2, per=SERIES),
     "ema, 1 double": replace(EMA, once=ONE_DOUBLE),
     "ema, bound": BOUND,
     "ema, bound, 1 double": replace(BOUND, once=ONE_DOUBLE),

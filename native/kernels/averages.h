@@ -100,21 +100,29 @@ bool rsi(const Settings& settings, const Series<typename V::Value>& s, typename 
 
 // ---- atr
 
-// The true ranges of rows [at, at + n), at >= 1.
+// The true ranges of rows [at, at + n), at >= 1; false if a value is not finite. One walk over the three arrays:
+// where they are far longer than the caches, several would each wait for memory anew.
 template <typename V>
-void true_ranges(const Series<typename V::Value>& s, std::size_t at, std::size_t n, typename V::Value* out) {
+bool true_ranges(const Series<typename V::Value>& s, std::size_t at, std::size_t n, typename V::Value* out) {
   const auto size = [](auto r) { return V::max(r, V::sub(V::zero(), r)); };
+  auto nought = V::zero();
   each_vector<V>(n, [&](std::size_t i, std::size_t count) {
+    // Each piece is walked twice, so that the hardware loses sight of what comes next.
+    for (const auto* input : s.in) __builtin_prefetch(input + at + i + kPiece);
+    __builtin_prefetch(s.out[0] + at + i + kPiece, 1);
     const auto high = load_some<V>(s.in[0] + at + i, count), low = load_some<V>(s.in[1] + at + i, count);
+    const auto close = load_some<V>(s.in[2] + at + i, count);
     const auto close_before = load_some<V>(s.in[2] + at + i - 1, count);
     const auto gap = V::max(size(V::sub(high, close_before)), size(V::sub(low, close_before)));
     store_some<V>(out + i, V::max(V::sub(high, low), gap), count);
+    nought = V::fma(high, V::zero(), V::fma(low, V::zero(), V::fma(close, V::zero(), nought)));
   });
+  return V::all_zero(nought);
 }
 
 template <typename V>
-bool rows_finite(const Series<typename V::Value>& s, std::size_t at, std::size_t n) {
-  return all_finite<V>(s.in[0] + at, n) && all_finite<V>(s.in[1] + at, n) && all_finite<V>(s.in[2] + at, n);
+bool rows_finite(const Series<typename V::Value>& s, std::size_t n) {
+  return all_finite<V>(s.in[0], n) && all_finite<V>(s.in[1], n) && all_finite<V>(s.in[2], n);
 }
 
 template <typename V>
@@ -124,19 +132,17 @@ bool atr(const Settings& settings, const Series<typename V::Value>& s, typename 
   const std::size_t seeds = settings.mean_seed ? settings.period : 1;
   if (s.n <= seeds) {
     fill_nan(out, s.n);
-    return rows_finite<V>(s, 0, s.n);
+    return rows_finite<V>(s, s.n);
   }
-  if (!rows_finite<V>(s, 0, seeds + 1)) return false;
   // Where the ranges of the seed stand until they are averaged.
-  true_ranges<V>(s, 1, seeds, out + 1);
+  if (!rows_finite<V>(s, 1) || !true_ranges<V>(s, 1, seeds, out + 1)) return false;
   out[seeds] = static_cast<T>(mean_of(out + 1, seeds));
   fill_nan(out, seeds);
   EmaPieces<V> average(1 / static_cast<double>(settings.period), out[seeds]);
   Buffer<V> ranges;
   for (std::size_t i = seeds + 1; i < s.n; i += kPiece) {
     const std::size_t n = least(kPiece, s.n - i);
-    if (!rows_finite<V>(s, i, n)) return false;
-    true_ranges<V>(s, i, n, ranges.values);
+    if (!true_ranges<V>(s, i, n, ranges.values)) return false;
     average.next(ranges.values, out + i, n);
   }
   return true;

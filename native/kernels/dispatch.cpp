@@ -64,6 +64,10 @@ std::size_t scratch_size(Indicator indicator, const Settings& settings) {
 template <typename T>
 std::size_t seed_ema(const Settings& settings, const T* x, T* out, std::size_t n) {
   const std::size_t seed_count = settings.mean_seed ? settings.period : 1;
+  if (seed_count == 1 && n != 0 && std::isfinite(x[0])) {
+    out[0] = x[0];
+    return 1;
+  }
   double sum = 0;
   for (std::size_t i = 0, seen = 0; i < n; ++i) {
     const T value = x[i];
@@ -257,6 +261,10 @@ Shape shape_of(Indicator indicator, const Settings& settings) {
 template <typename T>
 bool compute(const Table& table, Indicator indicator, const Settings& settings, const Series<T>& series,
              std::size_t count) {
+  if (indicator == Indicator::ema && count == 1 && !settings.propagate) {
+    ema(table, settings, series.in[0], series.out[0], series.n);
+    return true;
+  }
   T on_stack[kScratchOnStack];
   Memory<T> memory;
   // No window that is longer than the series is ever filled.

@@ -87,7 +87,7 @@ struct EmaFilter {
 };
 
 // How many blocks of two vectors are written before their finiteness is looked at.
-constexpr std::size_t kBlocksPerCheck = 16;
+constexpr std::size_t kBlocksPerCheck = 32;
 
 // What a run has to expect of its input.
 enum class Input { finite, any, any_in_place };
@@ -123,6 +123,7 @@ struct EmaRun {
   // from element to element.
   template <bool first, bool whole>
   void block(const T* x, T* out, std::size_t count, T carry) {
+    if (!first && !whole && count <= lanes) return half_block(x, out, count);
     const std::size_t low = least(count, lanes), high = count - low;
     const Register x0 = load<whole>(x, low), x1 = load<whole>(x + lanes, high);
     // In place, the element before this block is an output by now.
@@ -141,6 +142,14 @@ struct EmaRun {
     store<whole>(out, y0, low);
     store<whole>(out + lanes, y1, high);
     x_last = x1;
+  }
+
+  // The last values, if they fill no more than one vector.
+  void half_block(const T* x, T* out, std::size_t count) {
+    const Register x0 = V::load_low(x, count);
+    const Register x0_before = in_place ? V::template later<1>(x_last, x0) : V::load_low(x - 1, count);
+    y0 = V::fma(c.across_block(), y0, filter.next(c, x0, x0_before));
+    V::store_low(out, y0, count);
   }
 
   bool finite() const { return V::all_zero(V::fma(y0, V::zero(), V::mul(y1, V::zero()))); }
