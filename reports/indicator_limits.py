@@ -188,7 +188,9 @@ SHORT = {
     "ema, numba": Statement(["loop(x, 2 / 21, o1)"], PLACED, NUMBA, loops=2),
     "ema, pandas": Statement(["sx.ewm(span=20, adjust=False).mean()"], once=PANDAS, loops=1, count=5),
     "ema, float32": replace(EMA, once="x, o1 = x.astype('f4'), o1.astype('f4')"),
-    "ema, series": replace(EMA, once=f"x = x + np.zeros(({SERIES}, 1)); o1 = np.zeros_like(x)", count=20, loops=2, per=SERIES),
+    "ema, series": replace(
+        EMA, once=f"x = x + np.zeros(({SERIES}, 1)); o1 = np.zeros_like(x)", count=20, loops=2, per=SERIES
+    ),
     "ema, 1 double": replace(EMA, once=ONE_DOUBLE),
     "ema, bound": BOUND,
     "ema, bound, 1 double": replace(BOUND, once=ONE_DOUBLE),
