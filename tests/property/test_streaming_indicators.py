@@ -165,7 +165,11 @@ def test_windows_equal_the_batch(
     period += settings.get("ddof", 0)
     indicator = form(period, **settings, missing=missing)
     streamed = [indicator.update(value) for value in x]
-    assert_close(streamed, function(np.array(x), period, **settings, missing=missing, isa="scalar"), 0)
+    # Two orders of summing up to `period` distances differ by some of their roundings, relative to the window's range;
+    # a score is a quotient by a deviation of at least range / sqrt(2 * period). Extremes are values themselves.
+    scales = {indicators.RollingMin: 0.0, indicators.RollingMax: 0.0, indicators.Zscore: 1000.0}
+    scale = scales.get(form, 10 * largest(x))
+    assert_close(streamed, function(np.array(x), period, **settings, missing=missing, isa="scalar"), scale)
 
 
 @pytest.mark.parametrize(("form", "function"), AVERAGED)
