@@ -54,7 +54,8 @@ int execute(PyObject* module) {
        {add_clock,          add_timer,         add_histogram,    add_duration_watch,     add_operation,
         add_meter,          add_allocations,   add_probes,       add_order_arena,        add_order_book,
         add_logger,         add_log_recovery,  add_indicators,   add_streaming_averages, add_streaming_windows,
-        add_panic_detector, add_object_queues, add_record_queue, add_round_trips,        add_shared_ring}) {
+        add_panic_detector, add_object_queues, add_record_queue, add_round_trips,        add_shared_ring,
+        add_engine}) {
     if (add(module) < 0) return -1;
   }
   return 0;
@@ -73,7 +74,7 @@ int each_reference(ModuleState* s, F f) {
         &s->timer_scope,  &s->order_arena,    &s->order,      &s->order_book,      &s->book_snapshot,
         &s->async_logger, &s->log_site,       &s->bound,      &s->shared_ring,     &s->panic_detector,
         &s->signal,       &s->spsc_queue,     &s->mpmc_queue, &s->unbounded_queue, &s->record_queue,
-        &s->echo}) {
+        &s->echo,         &s->engine}) {
     if (int stop = f(reinterpret_cast<PyObject**>(type))) return stop;
   }
   return 0;

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "bind/arrays.h"
+#include "bind/panic_detector.h"
 #include "bind/types.h"
 
 namespace latencykit::bind {
@@ -438,6 +439,12 @@ PyType_Spec detector_spec = {"latencykit._core.PanicDetector", sizeof(DetectorOb
                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, detector_slots};
 
 }  // namespace
+
+const PanicSettings* panic_settings_of(ModuleState* state, PyObject* detector) {
+  if (Py_TYPE(detector) == state->panic_detector) return &detector_of(detector).settings();
+  PyErr_Format(state->invalid_type, "a PanicDetector is needed here, not %.80s", Py_TYPE(detector)->tp_name);
+  return nullptr;
+}
 
 void close_free_signals(ModuleState* state) {
   state->free_signals.closed = true;

@@ -46,6 +46,7 @@ struct ModuleState {
   PyTypeObject* unbounded_queue;
   PyTypeObject* record_queue;
   PyTypeObject* echo;
+  PyTypeObject* engine;
   PyObject* panic_kind;
   FreeSignals free_signals;
 };
@@ -98,6 +99,7 @@ int add_indicators(PyObject* module);
 int add_streaming_averages(PyObject* module);
 int add_streaming_windows(PyObject* module);
 int add_panic_detector(PyObject* module);
+int add_engine(PyObject* module);
 int add_object_queues(PyObject* module);
 int add_record_queue(PyObject* module);
 int add_round_trips(PyObject* module);

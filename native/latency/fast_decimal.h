@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "latency/decimal_digits.h"
+
 namespace latencykit {
 namespace fast_decimal {
 
@@ -16,19 +18,66 @@ inline constexpr int kMostPlaces = 9;
 inline constexpr std::uint64_t kPowers[kMostPlaces + 1] = {1,       10,        100,        1'000,       10'000,
                                                            100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
 
-// number / 10^places, with all of the places. `out` has room for 32 characters.
+template <int kPlaces>
+char* put_scaled_by(char* out, std::uint64_t number) {
+  static_assert(kPlaces >= 1 && kPlaces <= 8);
+  constexpr std::uint64_t kPower = kPowers[kPlaces];
+  out = decimal_digits::put_unsigned(out, number / kPower);
+  *out = '.';
+  decimal_digits::put_eight(out + 1, static_cast<std::uint32_t>(number % kPower * kPowers[8 - kPlaces]));
+  return out + 1 + kPlaces;
+}
+
+// number / 10^places, with all of the places. `out` has room for 40 characters.
 inline char* put_scaled(char* out, std::uint64_t number, int places) {
-  char* end = std::to_chars(out, out + 20, number / kPowers[places]).ptr;
-  if (places == 0) return end;
+  // Divisors that the compiler knows are multiplications: the usual ones are told.
+  switch (places) {
+    case 0:
+      return decimal_digits::put_unsigned(out, number);
+    case 1:
+      return put_scaled_by<1>(out, number);
+    case 2:
+      return put_scaled_by<2>(out, number);
+    case 4:
+      return put_scaled_by<4>(out, number);
+    case 6:
+      return put_scaled_by<6>(out, number);
+    default:
+      break;
+  }
+  char* end = decimal_digits::put_unsigned(out, number / kPowers[places]);
   *end = '.';
   std::uint64_t rest = number % kPowers[places];
   for (int i = places; i > 0; --i, rest /= 10) end[i] = static_cast<char>('0' + rest % 10);
   return end + places + 1;
 }
 
+// A double within 1 and 10^9 with six places, the usual case of put_fixed(): what is behind its point is a multiple of
+// 2^-52, so that 128 bits hold it times 10^6 without a rounding.
+inline char* put_six_places(char* out, double value) {
+  __extension__ using Wide = unsigned __int128;
+  constexpr std::uint64_t kOne = std::uint64_t{1} << 52;
+  auto whole = static_cast<std::uint64_t>(static_cast<std::int64_t>(value));
+  const double behind = (value - static_cast<double>(static_cast<std::int64_t>(whole))) * static_cast<double>(kOne);
+  const Wide scaled = static_cast<Wide>(static_cast<std::uint64_t>(static_cast<std::int64_t>(behind))) * kPowers[6];
+  auto places = static_cast<std::uint64_t>(scaled >> 52);
+  const std::uint64_t rest = static_cast<std::uint64_t>(scaled) & (kOne - 1);
+  // Ties to even, as all of the number is even or odd with its last place.
+  places += rest > kOne / 2 || (rest == kOne / 2 && places % 2 == 1);
+  const std::uint64_t carry = places == kPowers[6];
+  whole += carry;
+  places -= carry * kPowers[6];
+  out = decimal_digits::put_unsigned(out, whole);
+  *out = '.';
+  decimal_digits::put_eight(out + 1, static_cast<std::uint32_t>(places * 100));
+  return out + 7;
+}
+
 // A finite double that is not negative, rounded to `places` as its exact value is, ties to even. nullptr where
 // 128 bits are not enough for that.
 inline char* put_fixed(char* out, double value, int places) {
+  if (places == 6 && value >= 1 && value < 1e9) [[likely]]
+    return put_six_places(out, value);
   if (places > kMostPlaces) return nullptr;
   const auto bits = std::bit_cast<std::uint64_t>(value);
   const int exponent = static_cast<int>(bits >> 52);
@@ -55,14 +104,21 @@ inline char* put_fixed(char* out, double value, int places) {
 // is the double nearest to the decimal.
 inline char* put_shortest(char* out, double value) {
   if (value >= 1e9 || (value < 1e-4 && value != 0)) return nullptr;  // repr has an exponent below 1e-4.
-  for (int places : {2, 6}) {
-    const auto power = static_cast<double>(kPowers[places]);
-    auto number = static_cast<std::uint64_t>(value * power + 0.5);
-    if (number >= 1'000'000'000'000'000 || static_cast<double>(number) / power != value) continue;
-    for (; places > 1 && number % 10 == 0; --places) number /= 10;
-    return put_scaled(out, number, places);
+  // Prices have two places more often than not. As signed numbers, whose conversions are one instruction.
+  const auto cents = static_cast<std::int64_t>(value * 100 + 0.5);
+  if (static_cast<double>(cents) / 100 == value) [[likely]] {
+    out = decimal_digits::put_unsigned(out, static_cast<std::uint64_t>(cents) / 100);
+    const auto rest = static_cast<std::uint32_t>(cents % 100);
+    out[0] = '.';
+    out[1] = static_cast<char>('0' + rest / 10);
+    out[2] = static_cast<char>('0' + rest % 10);
+    return out + 2 + (rest % 10 != 0);
   }
-  return nullptr;
+  auto number = static_cast<std::int64_t>(value * 1e6 + 0.5);
+  if (number >= 1'000'000'000'000'000 || static_cast<double>(number) / 1e6 != value) return nullptr;
+  int places = 6;
+  for (; number % 10 == 0; --places) number /= 10;  // Ends before the third place, which cents would have found.
+  return put_scaled(out, static_cast<std::uint64_t>(number), places);
 }
 
 }  // namespace fast_decimal
