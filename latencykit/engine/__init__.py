@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from latencykit.engine.book import BOOK_LEVEL_DTYPE, BOOK_UPDATE_DTYPE, BookSnapshot, OrderBook
     from latencykit.engine.config import EngineConfig
     from latencykit.engine.engine import Detector, Engine, RunReport
-    from latencykit.engine.feeds import Ticks, read_ticks, synthetic_market
+    from latencykit.engine.feeds import TICK_DTYPE, Ticks, read_ticks, synthetic_market
     from latencykit.engine.logger import AsyncLogger, LogSite
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from latencykit.engine.timer import PrecisionTimer, SimulatedClock
 
 __all__ = [
-    "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger",
-    "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter", "LogSite",
-    "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price",
-    "RecordQueue", "RunReport", "SharedRing", "Signal", "SimulatedClock", "SpscQueue", "Ticks", "UnboundedQueue",
-    "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
+    "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "TICK_DTYPE", "Alarm", "Alert",
+    "AsyncLogger", "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig",
+    "HistogramLogWriter", "LogSite", "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector",
+    "PerformanceStats", "PrecisionTimer", "Price", "RecordQueue", "RunReport", "SharedRing", "Signal", "SimulatedClock",
+    "SpscQueue", "Ticks", "UnboundedQueue", "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
@@ -32,6 +32,7 @@ _HOMES = {
     "BUY": "orders",
     "ORDER_DTYPE": "orders",
     "SELL": "orders",
+    "TICK_DTYPE": "feeds",
     "Alarm": "stats",
     "Alert": "stats",
     "AsyncLogger": "logger",

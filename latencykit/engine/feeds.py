@@ -2,6 +2,6 @@
 
 from latencykit.engine.csv_ticks import read_ticks
 from latencykit.engine.synthetic import synthetic_market
-from latencykit.engine.ticks import Ticks, TicksKind
+from latencykit.engine.ticks import TICK_DTYPE, Ticks, TicksKind
 
-__all__ = ["Ticks", "TicksKind", "read_ticks", "synthetic_market"]
+__all__ = ["TICK_DTYPE", "Ticks", "TicksKind", "read_ticks", "synthetic_market"]
