@@ -61,7 +61,7 @@ class Ticks:
             if getattr(self, name) is not None:
                 self._freeze(name, np.float64)
         if self.symbol_id is not None:
-            _check_symbols(np.asarray(self.symbol_id))
+            check_symbols(np.asarray(self.symbol_id))
             self._freeze("symbol_id", np.uint32)
 
     def _freeze(self, name: str, dtype: type[np.int64] | type[np.float64] | type[np.uint32]) -> None:
@@ -94,7 +94,7 @@ class Ticks:
         return records
 
 
-def _check_symbols(numbers: NDArray[np.generic]) -> None:
+def check_symbols(numbers: NDArray[np.generic]) -> None:
     """Refuse what a conversion to uint32 would turn into another symbol's number without a word."""
     if numbers.dtype == np.uint32:
         return
