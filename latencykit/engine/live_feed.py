@@ -57,7 +57,7 @@ class YFinanceFeed:
         self._poll_seconds = float(min(_SECONDS[interval], _MINUTE)) if poll_seconds is None else poll_seconds
         for name, value, least in (
             ("poll_seconds", self._poll_seconds, 0),
-            ("polls", polls or 1, 1),
+            ("polls", 1 if polls is None else polls, 1),
             ("retries", retries, 0),
         ):
             if not value >= least:

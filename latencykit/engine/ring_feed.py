@@ -66,6 +66,9 @@ class SharedRingFeed:
         """
         self.ending = None
         self._stop.clear()
+        return self._pass()
+
+    def _pass(self) -> Iterator[Records]:
         if isinstance(self._ring, SharedRing):
             yield from self._popped(self._ring)
         else:
