@@ -1591,7 +1591,7 @@ class SharedRing:
         Raises:
             InvalidTypeError: The records have another dtype.
             InvalidStateError: The ring has its producers already, this object is closed or inherited by a fork, or the
-                consumer went while this waited and no record was taken.
+                consumer went while this waited and no record was taken; its ClosedError if it had not died.
             DataError: Another process damaged the ring.
         """
 
@@ -1615,7 +1615,7 @@ class SharedRing:
             InvalidTypeError: `out` is no array of the ring's dtype.
             InvalidValueError: An argument is out of its range.
             InvalidStateError: The ring has a consumer already, this object is closed or inherited by a fork, or the
-                last producer went while this waited.
+                last producer went while this waited; its ClosedError if it had not died.
             DataError: Another process damaged the ring.
         """
 

@@ -22,7 +22,7 @@ class InvalidStateError(LatencykitError, RuntimeError):
 
 
 class ClosedError(InvalidStateError):
-    """A queue is closed: nothing can be pushed, and what was in it has been popped."""
+    """A queue is closed, or the other side of a shared ring: what was in it has been popped."""
 
 
 class CapacityError(LatencykitError, RuntimeError):

@@ -8,7 +8,23 @@ if TYPE_CHECKING:
     from latencykit.engine.book import BOOK_LEVEL_DTYPE, BOOK_UPDATE_DTYPE, BookSnapshot, OrderBook
     from latencykit.engine.config import EngineConfig
     from latencykit.engine.engine import Detector, Engine, RunReport
-    from latencykit.engine.feeds import Ticks, read_ticks, synthetic_market
+    from latencykit.engine.feeds import (
+        TICK_DTYPE,
+        ArrayFeed,
+        ChunksFeed,
+        CsvFeed,
+        Damage,
+        Feed,
+        SharedRingFeed,
+        SyntheticFeed,
+        Ticks,
+        YFinanceFeed,
+        damage_of,
+        feed_of,
+        place_of,
+        read_ticks,
+        synthetic_market,
+    )
     from latencykit.engine.logger import AsyncLogger, LogSite
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
@@ -19,11 +35,13 @@ if TYPE_CHECKING:
     from latencykit.engine.timer import PrecisionTimer, SimulatedClock
 
 __all__ = [
-    "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "Alarm", "Alert", "AsyncLogger",
-    "BookSnapshot", "Confidence", "CpuPinning", "Detector", "Engine", "EngineConfig", "HistogramLogWriter", "LogSite",
-    "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price",
-    "RecordQueue", "RunReport", "SharedRing", "Signal", "SimulatedClock", "SpscQueue", "Ticks", "UnboundedQueue",
-    "indicators", "read_histogram_log", "read_ticks", "synthetic_market",
+    "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "TICK_DTYPE", "Alarm", "Alert", "ArrayFeed",
+    "AsyncLogger", "BookSnapshot", "ChunksFeed", "Confidence", "CpuPinning", "CsvFeed", "Damage", "Detector", "Engine",
+    "EngineConfig", "Feed", "HistogramLogWriter", "LogSite", "MpmcQueue", "Order", "OrderArena", "OrderBook",
+    "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price", "RecordQueue", "RunReport", "SharedRing",
+    "SharedRingFeed", "Signal", "SimulatedClock", "SpscQueue", "SyntheticFeed", "Ticks", "UnboundedQueue",
+    "YFinanceFeed", "damage_of", "feed_of", "indicators", "place_of", "read_histogram_log", "read_ticks",
+    "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
@@ -32,15 +50,21 @@ _HOMES = {
     "BUY": "orders",
     "ORDER_DTYPE": "orders",
     "SELL": "orders",
+    "TICK_DTYPE": "feeds",
     "Alarm": "stats",
     "Alert": "stats",
+    "ArrayFeed": "feeds",
     "AsyncLogger": "logger",
     "BookSnapshot": "book",
+    "ChunksFeed": "feeds",
     "Confidence": "signals",
     "CpuPinning": "pinning",
+    "CsvFeed": "feeds",
+    "Damage": "feeds",
     "Detector": "engine",
     "Engine": "engine",
     "EngineConfig": "config",
+    "Feed": "feeds",
     "HistogramLogWriter": "stats",
     "LogSite": "logger",
     "MpmcQueue": "queues",
@@ -54,11 +78,17 @@ _HOMES = {
     "RecordQueue": "queues",
     "RunReport": "engine",
     "SharedRing": "shared_ring",
+    "SharedRingFeed": "feeds",
     "Signal": "signals",
     "SimulatedClock": "timer",
     "SpscQueue": "queues",
+    "SyntheticFeed": "feeds",
     "Ticks": "feeds",
     "UnboundedQueue": "queues",
+    "YFinanceFeed": "feeds",
+    "damage_of": "feeds",
+    "feed_of": "feeds",
+    "place_of": "feeds",
     "read_histogram_log": "stats",
     "read_ticks": "feeds",
     "synthetic_market": "feeds",

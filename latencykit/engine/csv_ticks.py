@@ -2,46 +2,23 @@
 
 import csv
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latencykit.engine import csv_times
-from latencykit.engine.ticks import Ticks, TicksKind
+from latencykit.engine.csv_layouts import HEADERS, Layout, Row, fail, number, recognise, shortened
+from latencykit.engine.ticks import Ticks
 from latencykit.errors import DataError
 
 Floats = NDArray[np.float64]
-Row = tuple[int, list[str]]  # line number and fields
 
-_TIME_NAMES = ("timestamp", "time", "datetime", "date", "ts", "")
-_VOLUME_NAMES = ("volume", "size", "quantity", "qty", "amount")
-_PRICE_NAMES: dict[TicksKind, tuple[str, ...]] = {
-    "bars": ("close", "open", "high", "low"),
-    "quotes": ("bid", "ask"),
-    "trades": ("price",),
-}
-_HEADERS = "a header with a time and open,high,low,close or bid,ask or price, each with or without volume"
-_QUOTE_TIME = re.compile(r"\d{8} \d{9}", re.ASCII)
 # Rows are converted in chunks: the arrays of a large file fit into memory where its strings would not.
 _CHUNK = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Where the columns are: prices[0] is the price of a bar or trade, prices are bid and ask of a quote."""
-
-    kind: TicksKind
-    width: int
-    time: int
-    prices: tuple[int, ...]
-    names: tuple[str, ...]
-    volume: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +64,9 @@ def read_ticks(path: str | os.PathLike[str]) -> Ticks:
 def _read(name: str, rows: Iterator[Row]) -> Ticks:
     first = next(rows, None)
     if first is None:
-        raise DataError(f"{name}:1: expected {_HEADERS}, got an empty file; pass a file with ticks")
-    layout, data = _recognise(name, first, rows)
+        raise DataError(f"{name}:1: expected {HEADERS}, got an empty file; pass a file with ticks")
+    layout, headed = recognise(name, first)
+    data = rows if headed else chain([first], rows)
     start = next(data, None)
     if start is None:
         raise DataError(
@@ -108,46 +86,20 @@ def _rows(name: str, file: Iterable[str]) -> Iterator[Row]:
             if fields:
                 yield reader.line_num, fields
     except csv.Error as error:
-        _fail(name, reader.line_num, "comma-separated fields", str(error), "repair or remove the row")
+        fail(name, reader.line_num, "comma-separated fields", str(error), "repair or remove the row")
 
 
-def _recognise(name: str, first: Row, rows: Iterator[Row]) -> tuple[_Layout, Iterator[Row]]:
-    """Return the layout, and the rows without the header."""
-    line, fields = first
-    if csv_times.time_parser(fields[0].strip()) is None:
-        return _from_header(name, line, fields), rows
-    if len(fields) not in {3, 4} or _QUOTE_TIME.fullmatch(fields[0].strip()) is None:
-        _fail(name, line, _HEADERS, f"a row of {len(fields)} fields", "add the header that names the columns")
-    volume = 3 if len(fields) == 4 else None
-    return _Layout("quotes", len(fields), 0, (1, 2), ("bid", "ask"), volume), chain([first], rows)
-
-
-def _from_header(name: str, line: int, fields: Sequence[str]) -> _Layout:
-    names = [field.strip().lower() for field in fields]
-    time = _first_of(_TIME_NAMES, names)
-    kind = next((kind for kind, prices in _PRICE_NAMES.items() if set(prices) <= set(names)), None)
-    if time is None or kind is None:
-        _fail(name, line, _HEADERS, repr(_shortened(",".join(fields))), "add or correct the header")
-    prices = _PRICE_NAMES[kind]
-    indices = tuple(names.index(price) for price in prices)
-    return _Layout(kind, len(fields), time, indices, prices, _first_of(_VOLUME_NAMES, names))
-
-
-def _first_of(candidates: Iterable[str], names: Sequence[str]) -> int | None:
-    return next((names.index(candidate) for candidate in candidates if candidate in names), None)
-
-
-def _time_parser(name: str, layout: _Layout, row: Row) -> Callable[[str], int]:
+def _time_parser(name: str, layout: Layout, row: Row) -> Callable[[str], int]:
     line, fields = row
     _check_width(name, layout, [row])
     text = fields[layout.time].strip()
     parse = csv_times.time_parser(text)
     if parse is None:
-        _fail(name, line, csv_times.EXPECTED, repr(_shortened(text)), "repair or remove the row")
+        fail(name, line, csv_times.EXPECTED, repr(shortened(text)), "repair or remove the row")
     return parse
 
 
-def _convert(name: str, layout: _Layout, parse_time: Callable[[str], int], rows: Sequence[Row]) -> _Chunk:
+def _convert(name: str, layout: Layout, parse_time: Callable[[str], int], rows: Sequence[Row]) -> _Chunk:
     _check_width(name, layout, rows)
     lines = [line for line, _ in rows]
     columns = list(zip(*(fields for _, fields in rows), strict=True))
@@ -164,10 +116,10 @@ def _convert(name: str, layout: _Layout, parse_time: Callable[[str], int], rows:
     return _Chunk(np.array(lines, dtype=np.int64), times, np.array(prices), volume)
 
 
-def _check_width(name: str, layout: _Layout, rows: Iterable[Row]) -> None:
+def _check_width(name: str, layout: Layout, rows: Iterable[Row]) -> None:
     for line, fields in rows:
         if len(fields) != layout.width:
-            _fail(
+            fail(
                 name, line, f"{layout.width} fields", str(len(fields)),
                 "the row is damaged or the file was cut off here: repair or remove the row",
             )  # fmt: skip
@@ -179,7 +131,7 @@ def _times(name: str, lines: Sequence[int], texts: Sequence[str], parse: Callabl
         try:
             values[index] = parse(text.strip())
         except ValueError:
-            _fail(name, lines[index], csv_times.EXPECTED, repr(_shortened(text)), "repair or remove the row")
+            fail(name, lines[index], csv_times.EXPECTED, repr(shortened(text)), "repair or remove the row")
     return values
 
 
@@ -191,26 +143,20 @@ def _numbers(
     allowed: Callable[[Floats], NDArray[np.bool_]],
 ) -> Floats:
     try:
-        values = np.fromiter(map(_number, texts), np.float64, len(texts))
+        values = np.fromiter(map(number, texts), np.float64, len(texts))
     except ValueError:
         values = np.array([_number_or_nan(text) for text in texts])
     good = allowed(values)
     if not good.all():
         bad = int(np.argmin(good))
-        _fail(name, lines[bad], expected, repr(_shortened(texts[bad])), "repair or remove the row")
+        fail(name, lines[bad], expected, repr(shortened(texts[bad])), "repair or remove the row")
     return values
-
-
-def _number(text: str) -> float:
-    if "_" in text:  # Python reads 1_000 as a number; market data means something else by it
-        raise ValueError(text)
-    return float(text)
 
 
 def _number_or_nan(text: str) -> float:
     """Return the number, or for what is none NaN, which no column allows."""
     try:
-        return _number(text)
+        return number(text)
     except ValueError:
         return float("nan")
 
@@ -223,7 +169,7 @@ def _is_volume(values: Floats) -> NDArray[np.bool_]:
     return (values >= 0) & np.isfinite(values)
 
 
-def _assemble(name: str, layout: _Layout, chunks: Sequence[_Chunk]) -> Ticks:
+def _assemble(name: str, layout: Layout, chunks: Sequence[_Chunk]) -> Ticks:
     lines = np.concatenate([chunk.lines for chunk in chunks])
     times = np.concatenate([chunk.timestamp_ns for chunk in chunks])
     volume = np.concatenate([chunk.volume for chunk in chunks])
@@ -241,7 +187,7 @@ def _check_order(name: str, lines: NDArray[np.int64], times: NDArray[np.int64]) 
     if backwards.any():
         row = int(np.argmax(backwards)) + 1
         before, now = np.datetime64(int(times[row - 1]), "ns"), np.datetime64(int(times[row]), "ns")
-        _fail(name, int(lines[row]), f"a time not before {before} UTC", f"{now}", "sort the rows by time")
+        fail(name, int(lines[row]), f"a time not before {before} UTC", f"{now}", "sort the rows by time")
 
 
 def _check_uncrossed(name: str, lines: NDArray[np.int64], bid: Floats, ask: Floats) -> None:
@@ -249,12 +195,4 @@ def _check_uncrossed(name: str, lines: NDArray[np.int64], bid: Floats, ask: Floa
     if crossed.any():
         row = int(np.argmax(crossed))
         got = f"bid {bid[row]} above ask {ask[row]}"
-        _fail(name, int(lines[row]), "a bid not above the ask", got, "repair or remove the row")
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _fail(name: str, line: int, expected: str, got: str, remedy: str) -> NoReturn:
-    raise DataError(f"{name}:{line}: expected {expected}, got {got}; {remedy}")
+        fail(name, int(lines[row]), "a bid not above the ask", got, "repair or remove the row")

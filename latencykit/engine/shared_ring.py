@@ -10,9 +10,10 @@ same user; ``push(records)`` and ``pop(max_records)`` move NumPy records of a fi
   ``timeout=None`` for ever. `pop` returns what is there, which may be nothing; with a timeout it waits for the
   first record. A wait spins for 20 us, then sleeps until the other side wakes it; other threads run meanwhile, and
   Ctrl-C ends it.
-* When the side that a wait is for closes or dies, the wait ends with `InvalidStateError`, within 50 ms, once: a
-  next call waits for a new process to attach. What was pushed before is delivered first, and a `push` that got some
-  of its records in returns their number instead. `producers` and `has_consumer` tell who is there now.
+* When the side that a wait is for closes or dies, the wait ends with `InvalidStateError`, within 50 ms, once (its
+  subclass `ClosedError` where the side was closed in order): a next call waits for a new process to attach. What was
+  pushed before is delivered first, and a `push` that got some of its records in returns their number instead.
+  `producers` and `has_consumer` tell who is there now.
 * Several producers never wait for each other. The capacity is each producer's own. The records of one come in their
   order; between producers there is no order, and the consumer takes from them in turns. Where the order across
   producers matters, give the records a time stamp.

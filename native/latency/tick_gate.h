@@ -42,9 +42,9 @@ enum class TickKind : std::uint8_t {
 };
 
 inline constexpr std::size_t kTickKinds = 9;
-inline constexpr std::array<const char*, kTickKinds> kTickKindNames{
-    "unknown_symbol", "bad_price",      "bad_volume",     "bad_quote", "crossed_quote",
-    "backwards",      "repeated_quote", "repeated_trade", "gap"};
+inline constexpr std::array<const char*, kTickKinds> kTickKindNames{"unknown_symbol", "bad_price",      "bad_volume",
+                                                                    "bad_quote",      "crossed_quote",  "backwards",
+                                                                    "repeated_quote", "repeated_trade", "gap"};
 
 enum class TickPolicy : std::uint8_t { accept, skip, halt };
 

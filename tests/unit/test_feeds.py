@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latencykit.engine import Ticks, read_ticks, synthetic_market
+from latencykit.engine import TICK_DTYPE, Ticks, read_ticks, synthetic_market
 from latencykit.errors import DataError, InvalidValueError
 
 MARKET_DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -300,6 +300,32 @@ def test_ticks_refuse_columns_of_unequal_length():
     one = np.array([1.0])
     with pytest.raises(InvalidValueError, match="'ask'"):
         Ticks(np.array([1]), one, one, "quotes", "test", one, np.array([[1.0]]))
+
+
+def test_ticks_as_records():
+    assert (TICK_DTYPE.itemsize, TICK_DTYPE.alignment, TICK_DTYPE.fields["symbol"][1]) == (48, 8, 40)
+    trades = Ticks([1, 2], [1.5, 2.5], [3.0, 4.0], "trades", "test", symbol_id=np.array([0, 7], np.uint32))
+    records = trades.records()
+    assert records.dtype == TICK_DTYPE
+    assert records[["timestamp_ns", "price", "volume", "symbol", "reserved"]].tolist() == [
+        (1, 1.5, 3.0, 0, 0),
+        (2, 2.5, 4.0, 7, 0),
+    ]
+    assert np.isnan(records["bid"]).all()
+    assert np.isnan(records["ask"]).all()
+
+
+def test_quotes_as_records():
+    quotes = Ticks([1], [1.5], [0.0], "quotes", "test", bid=[1.0], ask=[2.0])
+    assert quotes.records().tolist() == [(1, 1.5, 0.0, 1.0, 2.0, 0, 0)]
+    with pytest.raises(InvalidValueError, match="'symbol_id'"):
+        Ticks([1], [1.5], [0.0], "trades", "test", symbol_id=np.array([0, 1]))
+
+
+@pytest.mark.parametrize("symbol", [-1, 2**32, 1.0])
+def test_a_symbols_number_never_becomes_another(symbol):
+    with pytest.raises(InvalidValueError, match="symbol_id has"):
+        Ticks([1], [1.5], [0.0], "trades", "test", symbol_id=[symbol])
 
 
 # Real files

@@ -9,7 +9,14 @@ import pytest
 
 from latencykit import _core
 from latencykit.engine import SharedRing
-from latencykit.errors import CapacityError, DataError, InvalidStateError, InvalidTypeError, InvalidValueError
+from latencykit.errors import (
+    CapacityError,
+    ClosedError,
+    DataError,
+    InvalidStateError,
+    InvalidTypeError,
+    InvalidValueError,
+)
 
 RECORD = np.dtype([("number", "<u8"), ("price", "<f8"), ("tags", "S4", (3,)), ("at", "<M8[ns]")])
 MEMORY = Path("/dev/shm")
@@ -314,7 +321,7 @@ def test_a_wait_ends_when_the_other_side_closes(name):
         writer.close()
         assert reader.pop(1, timeout=None).tolist() == [1]
         assert reader.pop(1, timeout=None).tolist() == [2]
-        with pytest.raises(InvalidStateError, match=r"producer of ring .* closed it"):
+        with pytest.raises(ClosedError, match=r"producer of ring .* closed it"):
             reader.pop(timeout=60)
         assert reader.pop(timeout=0.001).shape == (0,)  # it waits for a new one
         with SharedRing.attach(name) as heir:
@@ -328,7 +335,7 @@ def test_a_push_that_got_something_in_says_how_much(name):
         reader.pop()
         reader.close()
         assert writer.push(np.arange(3), timeout=None) == 2
-        with pytest.raises(InvalidStateError, match=r"consumer of ring .* closed it"):
+        with pytest.raises(ClosedError, match=r"consumer of ring .* closed it"):
             writer.push(np.arange(3), timeout=60)
 
 
