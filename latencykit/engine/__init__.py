@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from latencykit.engine import indicators
     from latencykit.engine.book import BOOK_LEVEL_DTYPE, BOOK_UPDATE_DTYPE, BookSnapshot, OrderBook
-    from latencykit.engine.config import EngineConfig
-    from latencykit.engine.engine import Detector, Engine, RunReport
+    from latencykit.engine.config import EngineConfig, FeedRules, PerformanceConfig, RiskLimits
+    from latencykit.engine.engine import Engine, IndicatorValues, Quote
     from latencykit.engine.feeds import (
         TICK_DTYPE,
         ArrayFeed,
@@ -29,16 +29,18 @@ if TYPE_CHECKING:
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
     from latencykit.engine.pinning import CpuPinning
     from latencykit.engine.queues import MpmcQueue, RecordQueue, SpscQueue, UnboundedQueue
+    from latencykit.engine.run_report import DECISION_DTYPE, FeedFault, RunReport
     from latencykit.engine.shared_ring import SharedRing
     from latencykit.engine.signals import Confidence, PanicDetector, Price, Signal
     from latencykit.engine.stats import Alarm, Alert, HistogramLogWriter, PerformanceStats, read_histogram_log
     from latencykit.engine.timer import PrecisionTimer, SimulatedClock
 
 __all__ = [
-    "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "ORDER_DTYPE", "SELL", "TICK_DTYPE", "Alarm", "Alert", "ArrayFeed",
-    "AsyncLogger", "BookSnapshot", "ChunksFeed", "Confidence", "CpuPinning", "CsvFeed", "Damage", "Detector", "Engine",
-    "EngineConfig", "Feed", "HistogramLogWriter", "LogSite", "MpmcQueue", "Order", "OrderArena", "OrderBook",
-    "PanicDetector", "PerformanceStats", "PrecisionTimer", "Price", "RecordQueue", "RunReport", "SharedRing",
+    "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "DECISION_DTYPE", "ORDER_DTYPE", "SELL", "TICK_DTYPE", "Alarm",
+    "Alert", "ArrayFeed", "AsyncLogger", "BookSnapshot", "ChunksFeed", "Confidence", "CpuPinning", "CsvFeed",
+    "Damage", "Engine", "EngineConfig", "Feed", "FeedFault", "FeedRules", "HistogramLogWriter", "IndicatorValues",
+    "LogSite", "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceConfig",
+    "PerformanceStats", "PrecisionTimer", "Price", "Quote", "RecordQueue", "RiskLimits", "RunReport", "SharedRing",
     "SharedRingFeed", "Signal", "SimulatedClock", "SpscQueue", "SyntheticFeed", "Ticks", "UnboundedQueue",
     "YFinanceFeed", "damage_of", "feed_of", "indicators", "place_of", "read_histogram_log", "read_ticks",
     "synthetic_market",
@@ -48,6 +50,7 @@ _HOMES = {
     "BOOK_LEVEL_DTYPE": "book",
     "BOOK_UPDATE_DTYPE": "book",
     "BUY": "orders",
+    "DECISION_DTYPE": "run_report",
     "ORDER_DTYPE": "orders",
     "SELL": "orders",
     "TICK_DTYPE": "feeds",
@@ -61,22 +64,27 @@ _HOMES = {
     "CpuPinning": "pinning",
     "CsvFeed": "feeds",
     "Damage": "feeds",
-    "Detector": "engine",
     "Engine": "engine",
     "EngineConfig": "config",
     "Feed": "feeds",
+    "FeedFault": "run_report",
+    "FeedRules": "config",
     "HistogramLogWriter": "stats",
+    "IndicatorValues": "engine",
     "LogSite": "logger",
     "MpmcQueue": "queues",
     "Order": "orders",
     "OrderArena": "orders",
     "OrderBook": "book",
     "PanicDetector": "signals",
+    "PerformanceConfig": "config",
     "PerformanceStats": "stats",
     "PrecisionTimer": "timer",
     "Price": "signals",
+    "Quote": "engine",
     "RecordQueue": "queues",
-    "RunReport": "engine",
+    "RiskLimits": "config",
+    "RunReport": "run_report",
     "SharedRing": "shared_ring",
     "SharedRingFeed": "feeds",
     "Signal": "signals",

@@ -1,186 +1,190 @@
-"""The engine, composed of our parts: a tick goes through indicators, signal and order to the log."""
+"""The engine: ticks through feed gate, indicators, signal, risk gate and order to the journal, natively."""
 
-import math
+import json
+import os
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol, Self
+from typing import Final, NamedTuple, Self, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from latencykit._core import EngineCore
 from latencykit.engine.config import EngineConfig
-from latencykit.engine.indicators import Ema
-from latencykit.engine.logger import AsyncLogger
-from latencykit.engine.orders import BUY, Order, OrderArena
+from latencykit.engine.feed import FeedSource, Records, feed_of
+from latencykit.engine.monitoring import Facts, Monitor
+from latencykit.engine.orders import OrderArena
 from latencykit.engine.pinning import CpuPinning
-from latencykit.engine.signals import PanicDetector, Signal
-from latencykit.engine.ticks import Ticks
-from latencykit.errors import InvalidStateError, InvalidValueError
+from latencykit.engine.run_report import DECISION_DTYPE, FeedFault, RunReport
+from latencykit.engine.signals import Signal
+from latencykit.engine.stats import Alert, PerformanceStats
+from latencykit.engine.ticks import TICK_DTYPE
+from latencykit.errors import DataError, InvalidTypeError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+STAGES: Final = ("feed", "indicators", "signal", "risk", "order", "log", "tick")
+JOURNAL_SCHEMA: Final = "latencykit.journal/1"
 
-LOG_TEMPLATE: Final = "{} price={} volume={} fast={} slow={} order={}"
-_INFINITY: Final = math.inf
-_NEVER_NS: Final = 2**63  # later than every time, so that whatever comes first is an update
+_E = TypeVar("_E", bound="Engine")
 
-
-class Detector(Protocol):
-    """Decides on each update whether to enter."""
-
-    def update(self, price: float, volume: float, /) -> Signal | None:
-        """Take the next price and volume, and return a signal or None."""
+Strategy = Callable[[int, int, float, float], Signal | None]
+"""Decides on a tick: symbol, timestamp_ns, price and volume to a Signal or None."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """What became of a feed.
+class Quote(NamedTuple):
+    """What is known of a symbol's market: its newest tick and quote."""
 
-    Attributes:
-        ticks: How many ticks came in.
-        updates: How many of them led to an update; the others were held by the update interval.
-        signals: How many signals the detector gave.
-        orders: How many orders were made.
-        elapsed_ns: Wall time from the first tick to the last decision; lines may still be on their way.
-        signal_indices: The ticks that gave signals, counted from 0.
-        signal_timestamps_ns: Their times, UTC nanoseconds since 1970.
-    """
-
-    ticks: int
-    updates: int
-    signals: int
-    orders: int
-    elapsed_ns: int
-    signal_indices: tuple[int, ...]
-    signal_timestamps_ns: tuple[int, ...]
+    timestamp_ns: int
+    price: float
+    volume: float
+    bid: float | None
+    ask: float | None
 
 
-class Engine:
+class IndicatorValues(NamedTuple):
+    """The averages of a symbol."""
+
+    fast: float
+    slow: float
+    vwap: float
+    rsi: float
+
+
+class Engine(EngineCore):
     """Turn ticks into orders; one thread at a time may use it.
 
-    Every update feeds two EMAs of the price and the detector, makes a buy order if the detector signals a
-    panic, and logs one line. Close the engine, or use it in a ``with`` statement, so that the log is complete
+    Every update of a symbol moves its averages and its panic detector. A signal proposes to buy, a position that
+    has reached its take-profit or stop proposes to sell; what the risk gate lets pass becomes an order. Orders are
+    taken for filled at once at their price: this is an engine to measure, to replay and to build on, not a
+    connection to an exchange. Close the engine, or use it in a ``with`` statement, so that the journal is complete
     and the thread has its CPUs back.
 
     Args:
         config: The set-up; EngineConfig() if None.
-        detector: What decides to enter; PanicDetector() if None.
+        strategy: What decides in place of the panic detector, called with symbol, timestamp_ns, price and volume of
+            every update; it returns a Signal or None. It costs a call of Python a tick, and the GIL.
+        on_alert: Called, by a thread of its own, with an Alert when the mean time of a tick over a tenth of a second
+            is above the configuration's `latency_limit`.
 
     Raises:
+        InvalidTypeError: The strategy cannot be called.
         InvalidValueError: A CPU to pin to is not ours to use.
+        DataError: There is a journal already that may not be replaced.
         UnsupportedError: Pinning is asked for on a system without it.
-        OSError: The log cannot be written.
+        CapacityError: There is no memory for it.
+        OSError: The journal cannot be written.
     """
 
-    def __init__(self, config: EngineConfig | None = None, *, detector: Detector | None = None) -> None:
-        self.config = config or EngineConfig()
-        self._arena = OrderArena(self.config.arena_capacity, on_exhausted="recycle")
-        self._create = self._arena.create
-        self._fast = Ema(period=self.config.fast_period).update
-        self._slow = Ema(period=self.config.slow_period).update
-        self._detect: Callable[[float, float], Signal | None] = (detector or PanicDetector()).update
-        self._interval_ns = self.config.update_interval_ns
-        self._updated_ns = _NEVER_NS
-        self._held_volume = 0.0
-        self._updates = self._signals = self._orders = 0
-        self._pinning: CpuPinning | None = None
-        self._logger: AsyncLogger | None = None
+    __slots__ = ("_monitor", "_pinning", "config")
+
+    config: EngineConfig
+    _monitor: Monitor
+    _pinning: CpuPinning | None
+
+    def __new__(
+        cls,
+        config: EngineConfig | None = None,
+        *,
+        strategy: Strategy | None = None,
+        on_alert: Callable[[Alert], object] | None = None,
+    ) -> Self:
+        """Pin the thread, open the journal between, and make the native engine."""
+        config = config or EngineConfig()
+        if strategy is not None and not callable(strategy):
+            raise InvalidTypeError(f"strategy {strategy!r} cannot be called; pass a function of four arguments")
+        stats = tuple(PerformanceStats(name) for name in STAGES)
+        pinning = CpuPinning(config.cpu_cores) if config.cpu_pinning else None
         try:
-            self._start()
+            self = _make_core(cls, config, stats, strategy, pinning)
         except BaseException:
-            self.close()
+            if pinning is not None:
+                pinning.restore()
             raise
-        self._log: Callable[..., object] = self._logger.site(LOG_TEMPLATE) if self._logger else _log_nothing
+        self.config, self._pinning = config, pinning
+        self._monitor = Monitor(stats, config, on_alert)
+        return self
 
-    def _start(self) -> None:
-        """Pin, and open the log between: its thread inherits the CPU of the thread that starts it."""
-        config = self.config
-        if config.cpu_pinning:
-            self._pinning = CpuPinning(config.cpu_cores)
-            self._pinning.pin_current_thread(config.cpu_cores[1])
-        if config.log_path is not None:
-            self._logger = AsyncLogger(
-                config.log_path, capacity=config.log_capacity, flush_interval=config.log_flush_interval
-            )
-        if self._pinning is not None:
-            self._pinning.pin_current_thread(config.cpu_cores[0])
-
-    def on_tick(self, timestamp_ns: int, price: float, volume: float, /) -> Order | None:
-        """Take one tick, and return the order that it led to.
+    def run(self, feed: FeedSource, *, on_chunk: Callable[[int], object] | None = None) -> RunReport:
+        """Take every tick of a feed, as fast as it goes; natively and without the GIL unless a strategy decides.
 
         Args:
-            timestamp_ns: Time of the tick, UTC nanoseconds since 1970.
-            price: Finite and above 0.
-            volume: Finite and at least 0.
-
-        Returns:
-            The order, or None. It is valid until so many newer ones were made that the arena recycles it.
+            feed: A feed, Ticks, an array of TICK_DTYPE, columns, the path of a CSV file, a SharedRing, or an
+                iterable of arrays.
+            on_chunk: Called after each chunk with the number of ticks taken so far.
 
         Raises:
-            InvalidValueError: The price or the volume is out of range; the tick changes nothing.
-            InvalidStateError: The engine is closed.
+            InvalidTypeError: It is no feed, or its chunks are not of TICK_DTYPE.
+            InvalidStateError: The engine is closed, taken by another thread, or halted.
+            Exception: What the strategy raised, if the configuration halts on it; the ticks before are done.
         """
-        if not (0 < price < _INFINITY and 0 <= volume < _INFINITY):
-            _refuse_values(price, volume)
-        if 0 <= timestamp_ns - self._updated_ns < self._interval_ns:
-            self._held_volume += volume
-            return None
-        volume += self._held_volume
-        signal = self._detect(price, volume)
-        self._updated_ns = timestamp_ns
-        self._held_volume = 0.0
-        self._updates += 1
-        fast = self._fast(price)
-        slow = self._slow(price)
-        if signal is None:
-            self._log(timestamp_ns, price, volume, fast, slow, 0)
-            return None
-        self._signals += 1
-        order = self._create(self.config.symbol_id, BUY, self.config.order_quantity, signal.price)
-        self._orders += 1
-        self._log(timestamp_ns, price, volume, fast, slow, order.handle)
-        return order
-
-    def run(self, ticks: Ticks) -> RunReport:
-        """Take every tick of a feed, as fast as it goes.
-
-        Args:
-            ticks: The feed.
-
-        Raises:
-            InvalidValueError: A price or a volume is out of range; the ticks before it are done.
-            InvalidStateError: The engine is closed.
-        """
-        rows = ticks.rows()
-        on_tick = self.on_tick
-        before = self._updates, self._signals, self._orders
-        hits = []
+        before = self._counts()
         start_ns = time.perf_counter_ns()
-        for index, (timestamp_ns, price, volume) in enumerate(rows):
-            if on_tick(timestamp_ns, price, volume) is not None:
-                hits.append(index)
-        elapsed_ns = time.perf_counter_ns() - start_ns
-        return RunReport(
-            ticks=len(rows),
-            updates=self._updates - before[0],
-            signals=self._signals - before[1],
-            orders=self._orders - before[2],
-            elapsed_ns=elapsed_ns,
-            signal_indices=tuple(hits),
-            signal_timestamps_ns=tuple(rows[index][0] for index in hits),
-        )
+        taken = 0
+        for chunk in feed_of(feed).chunks():
+            rows = _checked(chunk)
+            here = self._run(rows)
+            taken += here
+            if on_chunk is not None:
+                on_chunk(taken)
+            if here < len(rows):
+                break
+        return self._report(before, time.perf_counter_ns() - start_ns)
 
-    def drain(self) -> None:
-        """Return when every line logged so far is in the file."""
-        if self._logger is not None:
-            self._logger.drain()
+    def decisions(self) -> NDArray[np.void]:
+        """Return the newest orders and refusals, oldest first, as an array of DECISION_DTYPE."""
+        return np.frombuffer(self._events(), dtype=DECISION_DTYPE)
+
+    def quote(self, symbol: int = 0) -> Quote | None:
+        """Return the newest tick and quote of a symbol, consistent while another thread runs; None before any."""
+        found = self._quote(symbol)
+        return None if found is None else Quote(*found)
+
+    def indicators(self, symbol: int = 0) -> IndicatorValues:
+        """Return the averages of a symbol; not while another thread runs."""
+        return IndicatorValues(*self._indicators(symbol))
+
+    def faults(self) -> tuple[FeedFault, ...]:
+        """Return what of the feeds was not as it should be, by kind."""
+        return tuple(FeedFault(*each) for each in self._feed_counts() if each[1])
+
+    def performance_stats(self) -> dict[str, PerformanceStats]:
+        """Return the times of the timed ticks by stage; ``tick`` is the sum of a tick's stages.
+
+        They are live. What two readings of the clock take by themselves is taken off each stage.
+        """
+        return self._monitor.by_stage()
+
+    def meets_targets(self, **limits: str | float) -> bool:
+        """Tell whether the time of a tick is below limits, such as ``p50="100ns"``; see PerformanceStats.
+
+        Raises:
+            InvalidStateError: Too few ticks were timed to know.
+            InvalidValueError: A statistic is unknown, or a limit is no duration.
+        """
+        return self._monitor.stats[-1].meets_targets(**limits)
+
+    def report(self) -> str:
+        """Return the stages, the counts and the health of the engine as text for 80 columns."""
+        return self._monitor.report(self._facts())
+
+    def prometheus(self) -> str:
+        """Return the same in Prometheus's text format 0.0.4, to be served or written by whoever wants it."""
+        return self._monitor.prometheus(self._facts())
 
     def close(self) -> None:
-        """Complete the log and give the thread its CPUs back; a second call does nothing."""
-        self._detect = _refuse_all
-        self._interval_ns = 0
-        if self._pinning is not None:
-            self._pinning.restore()
-        if self._logger is not None:
-            self._logger.close()
+        """Complete the journal and give the thread its CPUs back; a second call does nothing.
+
+        Raises:
+            OSError: The journal could not be written.
+            InvalidStateError: It is running in another thread.
+        """
+        self._monitor.close()
+        try:
+            self._close()
+        finally:
+            if self._pinning is not None:
+                self._pinning.restore()
 
     def __enter__(self) -> Self:
         return self
@@ -190,17 +194,67 @@ class Engine:
     ) -> None:
         self.close()
 
+    def _report(self, before: tuple[int | float, ...], elapsed_ns: int) -> RunReport:
+        counts = self._counts()
+        ticks, skipped, held, updates, signals, entries, exits, refused = (
+            int(now - then) for now, then in zip(counts[:8], before[:8], strict=True)
+        )
+        decisions = self.decisions()
+        return RunReport(
+            ticks=ticks,
+            skipped=skipped,
+            held=held,
+            updates=updates,
+            signals=signals,
+            orders=entries + exits,
+            refused=refused,
+            profit=counts[8] - before[8],
+            elapsed_ns=elapsed_ns,
+            decisions=decisions[decisions["row"] >= before[0]],
+            faults=self.faults(),
+            stopped=self.stopped,
+            strategy_errors=self._failures[0],
+        )
 
-def _refuse_values(price: float, volume: float) -> NoReturn:
-    if not 0 < price < _INFINITY:
-        raise InvalidValueError(f"price {price!r} is not finite and above 0; drop the tick")
-    raise InvalidValueError(f"volume {volume!r} is not finite and at least 0; drop the tick")
+    def _facts(self) -> Facts:
+        return Facts(self._counts(), self.faults(), self._health(), self._journal_state(), self.stopped,
+                     self._sample_floor_ns, self._failures)  # fmt: skip
 
 
-def _log_nothing(*_: object) -> None:
-    """Take the place of the log site where no log is asked for."""
+def _make_core(
+    cls: type[_E],
+    config: EngineConfig,
+    stats: tuple[PerformanceStats, ...],
+    strategy: Strategy | None,
+    pinning: CpuPinning | None,
+) -> _E:
+    """Make the native engine; the journal's thread inherits the CPU of the thread that starts it."""
+    arena = OrderArena(config.arena_capacity, on_exhausted="recycle", prefault=config.preallocated_memory > 0)
+    if pinning is not None:
+        pinning.pin_current_thread(config.cpu_cores[1])
+    path = None if config.journal_path is None else Path(config.journal_path).absolute()
+    journal = -1 if path is None else _open_journal(path, replace=config.journal_replace)
+    self = EngineCore.__new__(
+        cls, config.native(), config.make_detector(), arena, stats, strategy,
+        journal=journal, journal_path=str(path or ""), journal_head=_journal_head(config),
+    )  # fmt: skip
+    if pinning is not None:
+        pinning.pin_current_thread(config.cpu_cores[0])
+    return self
 
 
-def _refuse_all(_price: float, _volume: float) -> Signal | None:
-    """Take the place of the detector in a closed engine, so that an open one need not ask on every tick."""
-    raise InvalidStateError("the engine is closed; make a new one")
+def _open_journal(path: Path, *, replace: bool) -> int:
+    if not replace and path.exists() and path.stat().st_size > 0:
+        raise DataError(f"{path} is there already; name another journal, or set journal_replace to lose that one")
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o666)
+
+
+def _journal_head(config: EngineConfig) -> bytes:
+    """Return the first line: what the file is, and all that its decisions depend on but the ticks."""
+    return f"# {JOURNAL_SCHEMA} {json.dumps(config.deciding(), sort_keys=True)}\n".encode()
+
+
+def _checked(chunk: Records) -> Records:
+    if not isinstance(chunk, np.ndarray) or chunk.dtype != TICK_DTYPE:
+        raise InvalidTypeError(f"a chunk of the feed is no array of TICK_DTYPE but {type(chunk).__name__}; see Feed")
+    return np.ascontiguousarray(chunk)

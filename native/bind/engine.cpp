@@ -102,9 +102,12 @@ void start(EngineObject* object, const NewEngine& wanted) {
 PyObject* new_engine(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   ModuleState* state = state_of_subtype(type);
   NewEngine wanted;
-  if (!read_parts(state, args, kwargs, &wanted) || !are_stages(state, wanted.histograms)) return nullptr;
-  PyObject* self = type->tp_alloc(type, 0);
-  if (self == nullptr) return nullptr;
+  const bool good = read_parts(state, args, kwargs, &wanted) && are_stages(state, wanted.histograms);
+  PyObject* self = good ? type->tp_alloc(type, 0) : nullptr;
+  if (self == nullptr) {
+    if (wanted.journal_fd >= 0) ::close(wanted.journal_fd);
+    return nullptr;
+  }
   EngineObject* object = as_engine(self);
   new (&object->journal) std::unique_ptr<EngineJournal>();
   new (&object->engine) std::unique_ptr<Engine>();

@@ -28,15 +28,36 @@ void hand_over_samples(EngineObject* self) {
 
 // ---- one tick
 
-bool read_tick(PyTypeObject* type, PyObject* const* arguments, Py_ssize_t count, Tick* tick) {
+// The type whose module has our exceptions: a subclass has none.
+PyTypeObject* native_type(PyObject* self) { return state_of_subtype(Py_TYPE(self))->engine; }
+
+bool read_int_argument(PyObject* self, PyObject* object, const char* name, std::int64_t* value) {
+  // A time in nanoseconds has more than one of CPython's digits.
+  if (PyLong_CheckExact(object)) [[likely]] {
+    int overflow = 0;
+    *value = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (overflow == 0) [[likely]]
+      return true;
+  }
+  return read_int_slowly(native_type(self), object, name, value);
+}
+
+bool read_double_argument(PyObject* self, PyObject* object, const char* name, double* value) {
+  if (!PyFloat_CheckExact(object)) [[unlikely]]
+    return read_double_slowly(native_type(self), object, name, value);
+  *value = PyFloat_AS_DOUBLE(object);
+  return true;
+}
+
+bool read_tick(PyObject* self, PyObject* const* arguments, Py_ssize_t count, Tick* tick) {
   std::int64_t symbol = 0;
   tick->bid = tick->ask = std::numeric_limits<double>::quiet_NaN();
-  if (!read_int(type, arguments[0], "timestamp_ns", &tick->timestamp_ns) ||
-      !read_double(type, arguments[1], "price", &tick->price) ||
-      !read_double(type, arguments[2], "volume", &tick->volume) ||
-      (count > 3 && !read_int(type, arguments[3], "symbol", &symbol)) ||
-      (count > 4 && !read_double(type, arguments[4], "bid", &tick->bid)) ||
-      (count > 5 && !read_double(type, arguments[5], "ask", &tick->ask))) {
+  if (!read_int_argument(self, arguments[0], "timestamp_ns", &tick->timestamp_ns) ||
+      !read_double_argument(self, arguments[1], "price", &tick->price) ||
+      !read_double_argument(self, arguments[2], "volume", &tick->volume) ||
+      (count > 3 && !read_int_argument(self, arguments[3], "symbol", &symbol)) ||
+      (count > 4 && !read_double_argument(self, arguments[4], "bid", &tick->bid)) ||
+      (count > 5 && !read_double_argument(self, arguments[5], "ask", &tick->ask))) {
     return false;
   }
   constexpr std::int64_t kUnknown = std::numeric_limits<std::uint32_t>::max();
@@ -195,7 +216,7 @@ PyObject* engine_on_tick(PyObject* self, PyObject* const* arguments, Py_ssize_t 
   if (count < 3 || count > 6) [[unlikely]]
     return refuse_count(self, count);
   Tick tick;
-  if (!read_tick(Py_TYPE(self), arguments, count, &tick)) return nullptr;
+  if (!read_tick(self, arguments, count, &tick)) return nullptr;
   const EngineTurn turn(self);
   if (!turn) [[unlikely]]
     return nullptr;
@@ -240,8 +261,8 @@ PyObject* engine_run_paced(PyObject* self, PyObject* const* arguments, Py_ssize_
   std::span<const Tick> ticks;
   std::int64_t begin = 0;
   double interval = 0;
-  if (!read_ticks(state, arguments[0], &ticks) || !read_int(Py_TYPE(self), arguments[1], "begin", &begin) ||
-      !read_double(Py_TYPE(self), arguments[2], "interval", &interval)) {
+  if (!read_ticks(state, arguments[0], &ticks) || !read_int_argument(self, arguments[1], "begin", &begin) ||
+      !read_double_argument(self, arguments[2], "interval", &interval)) {
     return nullptr;
   }
   if (!(interval >= 0 && interval <= 1e18)) {

@@ -10,7 +10,7 @@ namespace {
 // A symbol's number, or -1 with an error.
 std::int64_t known_symbol(PyObject* self, const Engine& engine, PyObject* object) {
   std::int64_t symbol = 0;
-  if (!read_int(Py_TYPE(self), object, "symbol", &symbol)) return -1;
+  if (!read_int(state_of_subtype(Py_TYPE(self))->engine, object, "symbol", &symbol)) return -1;
   const std::int64_t symbols = engine.settings().symbols;
   if (symbol >= 0 && symbol < symbols) return symbol;
   PyErr_Format(state_of_subtype(Py_TYPE(self))->invalid_value, "symbol %R is none of this engine's %lld; count from 0",

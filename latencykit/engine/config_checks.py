@@ -1,0 +1,39 @@
+"""What the parts of an engine's configuration are checked with: each refusal names the value and the remedy."""
+
+import math
+
+from latencykit.errors import InvalidTypeError, InvalidValueError
+from latencykit.units import parse_duration_ns
+
+MOST = 2**63 - 1
+
+
+def check_integer(name: str, value: object, least: int, most: int = MOST) -> None:
+    """Refuse what is no integer within the bounds."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidTypeError(f"{name} {value!r} is not an integer; pass {least} to {most}")
+    if not least <= value <= most:
+        raise InvalidValueError(f"{name} {value} is out of range; pass {least} to {most}")
+
+
+def check_number(name: str, value: object, *, unit: str, zero_allowed: bool) -> None:
+    """Refuse what is no finite number above 0, or at 0 where that is allowed."""
+    remedy = f"pass {unit}, {'at least' if zero_allowed else 'above'} 0"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InvalidTypeError(f"{name} {value!r} is not a number; {remedy}")
+    if not (math.isfinite(value) and (value >= 0 if zero_allowed else value > 0)):
+        raise InvalidValueError(f"{name} {value!r} is out of range; {remedy}")
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse what is none of the choices."""
+    if value not in choices:
+        raise InvalidValueError(f"{name} {value!r} is unknown; use {', '.join(map(repr, choices))}")
+
+
+def duration_ns(name: str, value: str | float) -> float:
+    """Return a duration in nanoseconds, of text with a unit or a number of nanoseconds."""
+    try:
+        return parse_duration_ns(value)
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{name}: {error}") from None
