@@ -153,7 +153,7 @@ def test_errors_leak_nothing(name):
             with pytest.raises(LatencykitError):
                 call()
 
-    assert blocks_after(fail, 100, first=50) <= 10
+    assert blocks_after(fail, 1_000, first=50) <= 200  # what is leaked by one kind of error would be 1,000
     assert (references(), sys.getrefcount(other), sys.getrefcount(book), open_files()) == held
 
 
