@@ -44,9 +44,8 @@ def cost_block(cost: LatencyCost, width: int) -> CostBlock:
         cost: What was found.
         width: Columns to keep to, at least 80.
     """
-    signals = f"{cost.signals:,} signal{'' if cost.signals == 1 else 's'}"
     return CostBlock(
-        title=f"what latency costs: profit per signal by the delay of the entry, {signals}",
+        title=f"what latency costs: profit per signal by the delay of the entry, {_signals(cost)}",
         tables=_tables(cost, width),
         chart=_chart(cost, min(width, _WIDEST_CHART)),
         legend=_legend(cost),
@@ -129,7 +128,7 @@ class _Scale:
 def _legend(cost: LatencyCost) -> tuple[str, ...]:
     lines = [
         "Means per signal, 0 where there was no trade: late price beyond the take-profit, below the stop, or too late. "
-        f"Intervals: Student's t over {cost.signals:,} signals, taken as independent; ● mean, ─ interval, │ no profit.",
+        f"Intervals: Student's t over {_signals(cost)}, taken as independent; ● mean, ─ interval, │ no profit.",
         f"Filled at the first row at or after the delay; sold at the take-profit, the stop, or after "
         f"{_time(cost.longest_holding_ns)} at the then price; no fees, no market impact.",
     ]
@@ -140,6 +139,10 @@ def _legend(cost: LatencyCost) -> tuple[str, ...]:
             "been the price at the delay; nothing is interpolated."
         )
     return tuple(lines)
+
+
+def _signals(cost: LatencyCost) -> str:
+    return f"{cost.signals:,} signal{'' if cost.signals == 1 else 's'}"
 
 
 def _delay(one: DelayCost) -> str:
