@@ -99,6 +99,11 @@ def test_one_row_resolves_nothing():
     assert [one.resolved for one in cost.delays] == [True, False, False]
 
 
+def test_the_time_between_two_symbols_is_no_spacing():
+    assert latency_cost([0, 10], [100.0, 7.0], [ENTRY], symbol=[0, 1]).spacing_ns is None
+    assert latency_cost([0, 2, 90], [100.0, 100.0, 7.0], [ENTRY], symbol=[0, 0, 1]).spacing_ns == 2.0
+
+
 def test_the_intervals_are_students():
     # Profits of 1, 2, 3 %: mean 2, standard deviation 1, t(2) = 4.302653.
     prices = [100, 101, 100, 102, 100, 103]
