@@ -17,7 +17,7 @@ from latencykit.errors import UsageError
 
 NARROWEST = 80
 PIPED_WIDTH = 140
-_ASCII = str.maketrans({"µ": "u", "×": "x", "─": "-", "·": "-", "≤": "<="})
+_ASCII = str.maketrans({"µ": "u", "×": "x", "─": "-", "·": "-", "≤": "<=", "●": "o", "│": "|"})
 
 
 @dataclass(frozen=True, slots=True)

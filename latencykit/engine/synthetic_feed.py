@@ -25,7 +25,7 @@ class SyntheticFeed:
     last price, and every segment is bent by a slow drift so as to end where it began, because the panics would
     otherwise lead a long market to 0. A market that fits one segment is `synthetic_market(ticks, seed)` as it is. The
     same arguments give the same ticks, whatever the size of the chunks. Memory holds a segment of each symbol: some
-    20 MB, and 80 MB with a thousand symbols, however many ticks there are.
+    20 MB, and 100 MB with a thousand symbols, however many ticks there are.
 
     Args:
         ticks: How many ticks in all, at least 1.

@@ -12,8 +12,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from latencykit.analysis.latency_cost import LatencyCost
 from latencykit.model import Failure, Run
 from latencykit.reporters.growth import GrowthBlock, growth_blocks
+from latencykit.reporters.latency_cost import cost_block
 from latencykit.reporters.machine import facts_of
 from latencykit.reporters.rows import NONE, Row, claim_sentence, failure_name, rows_of
 
@@ -95,7 +97,31 @@ def render(run: Run, *, width: int, colour: bool) -> str:
         for remark in (_claims(run), _notes(run, rows), _operations(run), _legend(run, rows), _summary(run, rows)):
             if remark is not None:
                 console.print(remark, width=prose)
-    return "".join(f"{_PADDING.sub('', line)}\n" for line in capture.get().splitlines())
+    return _without_padding(capture.get())
+
+
+def _without_padding(text: str) -> str:
+    return "".join(f"{_PADDING.sub('', line)}\n" for line in text.splitlines())
+
+
+def render_latency_cost(cost: LatencyCost, *, width: int, colour: bool) -> str:
+    """Return what latency costs as text, a table and a chart, ending in a newline.
+
+    Args:
+        cost: What to show.
+        width: Columns to keep to, at least 80; only a row whose figures need more goes beyond.
+        colour: Whether to add ANSI colours; the words say the same without them.
+    """
+    console = _console(width, colour=colour)
+    block = cost_block(cost, width)
+    with console.capture() as capture:
+        console.print(Text(block.title, "bold"), width=min(width, WIDEST_PROSE))
+        for headings, *lines in block.tables:
+            console.print(Text(headings, "dim"), Text("\n".join(lines)), "", sep="\n", soft_wrap=True)
+        console.print(Text("\n".join(block.chart)), "", sep="\n", soft_wrap=True)
+        for line in block.legend:
+            console.print(Text(line, "dim"), width=min(width, WIDEST_PROSE))
+    return _without_padding(capture.get())
 
 
 def _console(width: int, *, colour: bool) -> Console:

@@ -37,8 +37,8 @@ PyObject* others_gone(SharedRingObject* self, const char* side, const RingPeer::
                         "the %s of ring %R (process %llu) died; call again to wait for a new one to attach", side,
                         self->name, static_cast<unsigned long long>(sight.holder));
   }
-  return PyErr_Format(state->closed, "the %s of ring %R closed it; call again to wait for a new one to attach",
-                      side, self->name);
+  return PyErr_Format(state->closed, "the %s of ring %R closed it; call again to wait for a new one to attach", side,
+                      self->name);
 }
 
 }  // namespace latencykit::bind

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,6 +95,20 @@ def test_a_silent_producer_ends_the_feed_after_the_timeout(name):
         assert feed.ending == "idle"
         producer.push(TICKS)
         assert len(joined(feed.chunks())) == 3
+
+
+def test_the_timeout_is_from_the_last_tick_and_not_from_the_first(name, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("latencykit.engine.ring_feed.time", SimpleNamespace(monotonic=lambda: now[0]))
+    with SharedRing.create(name, TICK_DTYPE, 64) as ring, SharedRing.attach(name) as producer:
+        feed = SharedRingFeed(ring, idle_timeout=10)
+        chunks = feed.chunks()
+        for now[0] in (0.0, 8.0, 16.0):
+            producer.push(TICKS)
+            assert len(next(chunks)) == 3
+        now[0] += 3.0  # what the consumer needs for a chunk is no silence of the producer
+        producer.push(TICKS)
+        assert len(next(chunks)) == 3
 
 
 def test_a_feed_can_be_stopped(name):

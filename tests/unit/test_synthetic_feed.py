@@ -49,17 +49,27 @@ def test_symbols_come_in_the_order_of_time_and_are_markets_of_their_own(small_se
     assert by_symbol[0]["price"][:500].tolist() != by_symbol[1]["price"][:500].tolist()
 
 
+def test_every_row_of_every_market_comes_once(small_segments):
+    records = joined(SyntheticFeed(20_000, seed=5, symbols=3))
+    for symbol in range(3):
+        own = records[records["symbol"] == symbol]
+        market = module._Market(5, symbol, 1_000, bent=True)
+        alone = np.concatenate([market.next_segment() for _ in range(-(-len(own) // 1_000))])[: len(own)]
+        alone["reserved"] = 0
+        assert own.tobytes() == alone.tobytes()
+
+
 def test_a_long_market_keeps_its_level_and_does_not_jump_between_segments(small_segments):
     price = joined(SyntheticFeed(60_000, seed=2))["price"]
-    starts = price[::3_000]
-    assert starts == pytest.approx(starts[0], rel=0.002)
-    assert np.abs(np.diff(np.log(price))).max() < 0.01
+    starts, ends = price[::3_000], price[2_999::3_000]
+    assert starts == pytest.approx(starts[0], rel=1e-4)
+    assert ends == pytest.approx(starts[0], rel=1e-4)
 
 
 def test_panics_are_where_the_markets_fall(small_segments):
     feed = SyntheticFeed(30_000, seed=4, symbols=2)
     records = joined(feed)
-    assert len(feed.panics) == 20
+    assert len(feed.panics) >= 20
     for panic in feed.panics:
         own = records[panic:][records["symbol"][panic:] == records["symbol"][panic]]["price"]
         if len(own) > 51:
