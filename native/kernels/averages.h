@@ -91,7 +91,6 @@ bool rsi(const Settings& settings, const Series<typename V::Value>& s, typename 
 // where they are far longer than the caches, several would each wait for memory anew.
 template <typename V>
 bool true_ranges(const Series<typename V::Value>& s, std::size_t at, std::size_t n, typename V::Value* out) {
-  const auto size = [](auto r) { return V::max(r, V::sub(V::zero(), r)); };
   auto nought = V::zero();
   each_vector<V>(n, [&](std::size_t i, std::size_t count) {
     // Each piece is walked twice, so that the hardware loses sight of what comes next.
@@ -100,9 +99,11 @@ bool true_ranges(const Series<typename V::Value>& s, std::size_t at, std::size_t
     const auto high = load_some<V>(s.in[0] + at + i, count), low = load_some<V>(s.in[1] + at + i, count);
     const auto close = load_some<V>(s.in[2] + at + i, count);
     const auto close_before = load_some<V>(s.in[2] + at + i - 1, count);
-    const auto gap = V::max(size(V::sub(high, close_before)), size(V::sub(low, close_before)));
+    const auto gap = V::max(V::size(V::sub(high, close_before)), V::size(V::sub(low, close_before)));
     store_some<V>(out + i, V::max(V::sub(high, low), gap), count);
-    nought = V::fma(high, V::zero(), V::fma(low, V::zero(), V::fma(close, V::zero(), nought)));
+    // One addition is all that the next vector waits for.
+    const auto noughts = V::fma(high, V::zero(), V::fma(low, V::zero(), V::mul(close, V::zero())));
+    nought = V::add(nought, noughts);
   });
   return V::all_zero(nought);
 }

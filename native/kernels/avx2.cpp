@@ -42,6 +42,7 @@ struct Avx2Double {
   static Register min(Register a, Register b) { return _mm256_min_pd(a, b); }
   static Register max(Register a, Register b) { return _mm256_max_pd(a, b); }
   static Register sqrt(Register a) { return _mm256_sqrt_pd(a); }
+  static Register size(Register a) { return _mm256_andnot_pd(_mm256_set1_pd(-0.0), a); }
   static Register fma(Register a, Register b, Register c) { return _mm256_fmadd_pd(a, b, c); }
 
   template <int s>
@@ -102,6 +103,7 @@ struct Avx2Float {
   static Register min(Register a, Register b) { return _mm256_min_ps(a, b); }
   static Register max(Register a, Register b) { return _mm256_max_ps(a, b); }
   static Register sqrt(Register a) { return _mm256_sqrt_ps(a); }
+  static Register size(Register a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
   static Register fma(Register a, Register b, Register c) { return _mm256_fmadd_ps(a, b, c); }
 
   // Bytes of the low and of the high half apart, each shifted in from its neighbour.
