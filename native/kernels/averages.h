@@ -93,9 +93,6 @@ template <typename V>
 bool true_ranges(const Series<typename V::Value>& s, std::size_t at, std::size_t n, typename V::Value* out) {
   auto nought = V::zero();
   each_vector<V>(n, [&](std::size_t i, std::size_t count) {
-    // Each piece is walked twice, so that the hardware loses sight of what comes next.
-    for (const auto* input : s.in) __builtin_prefetch(input + at + i + kPiece);
-    __builtin_prefetch(s.out[0] + at + i + kPiece, 1);
     const auto high = load_some<V>(s.in[0] + at + i, count), low = load_some<V>(s.in[1] + at + i, count);
     const auto close = load_some<V>(s.in[2] + at + i, count);
     const auto close_before = load_some<V>(s.in[2] + at + i - 1, count);
