@@ -56,6 +56,8 @@ void every_kind_of_line() {
   record.reason = static_cast<std::uint8_t>(TickKind::bad_price);
   record.tick = {1, kNone, -1, 2, std::numeric_limits<double>::infinity(), {}};
   CHECK(line_of(record) == "S,3,1,7,,-1.0,2.0,inf,bad_price");
+  record.tick = {1, -std::numeric_limits<double>::infinity(), -0.0, -1e-7, 0.0, {}};
+  CHECK(line_of(record) == "S,3,1,7,-inf,-0.0,-1e-07,0.0,bad_price");
   record.kind = JournalRecord::Kind::kOrder;
   record.side = Side::kBuy;
   record.order = {12, 100, 99.99, 0.75, 101.5, 98.25};
