@@ -24,6 +24,7 @@ class Ticks:
         bid: The bid of each quote, float64; None unless `kind` is quotes.
         ask: The ask of each quote, float64; None unless `kind` is quotes.
         panics: Indices of the rows at which a planted panic begins; empty for data that was not made.
+        decoys: Kind, first row and end of each planted decoy, in order.
 
     Raises:
         InvalidValueError: The columns are not one-dimensional and of one length.
@@ -37,6 +38,7 @@ class Ticks:
     bid: NDArray[np.float64] | None = None
     ask: NDArray[np.float64] | None = None
     panics: tuple[int, ...] = ()
+    decoys: tuple[tuple[str, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         self._freeze("timestamp_ns", np.int64)

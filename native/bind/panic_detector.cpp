@@ -237,6 +237,7 @@ bool are_valid(ModuleState* state, const PanicSettings& s) {
   return in_range(state, "window", s.window, 2, 1'000'000) && in_range(state, "horizon", s.horizon, 3, 100'000) &&
          in_range(state, "rsi_period", s.rsi_period, 1, 1'000'000) &&
          in_range(state, "refractory", s.refractory, 0, 1'000'000'000) &&
+         in_range(state, "turn", s.turn, 0, 1'000'000) &&
          satisfies(state, "fall_deviations", s.fall_deviations, s.fall_deviations > 0 && s.fall_deviations <= 1e6,
                    "greater than 0 and at most 1e6") &&
          satisfies(state, "least_fall", s.least_fall, s.least_fall > 0 && s.least_fall < 1,
@@ -249,18 +250,19 @@ bool are_valid(ModuleState* state, const PanicSettings& s) {
 
 PyObject* new_detector(PyTypeObject* type, PyObject* args, PyObject* keywords) {
   static const char* names[] = {"window",     "horizon",  "fall_deviations", "least_fall", "volume_ratio",
-                                "rsi_period", "oversold", "refractory",      nullptr};
+                                "rsi_period", "oversold", "refractory",      "turn",       nullptr};
   PanicSettings s;
-  long long window = s.window, horizon = s.horizon, rsi_period = s.rsi_period, refractory = s.refractory;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "|L$LdddLdL:PanicDetector", const_cast<char**>(names), &window,
+  long long window = s.window, horizon = s.horizon, rsi_period = s.rsi_period, refractory = s.refractory, turn = s.turn;
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "|L$LdddLdLL:PanicDetector", const_cast<char**>(names), &window,
                                    &horizon, &s.fall_deviations, &s.least_fall, &s.volume_ratio, &rsi_period,
-                                   &s.oversold, &refractory)) {
+                                   &s.oversold, &refractory, &turn)) {
     return nullptr;
   }
   s.window = window;
   s.horizon = horizon;
   s.rsi_period = rsi_period;
   s.refractory = refractory;
+  s.turn = turn;
   if (!are_valid(state_of(type), s)) return nullptr;
   PyObject* self = type->tp_alloc(type, 0);
   if (self == nullptr) return nullptr;

@@ -89,4 +89,4 @@ def test_any_valid_tick_is_taken(ticks: list[tuple[float, float]], window: int, 
 
 
 def test_warm_up_is_the_same_in_all() -> None:
-    assert NaiveDetector().quiet == IncrementalDetector().quiet == WARM_UP == 230
+    assert NaiveDetector().panics.quiet == IncrementalDetector().panics.quiet == WARM_UP == 230
