@@ -115,7 +115,7 @@ class PanicDetector {
   static constexpr double kMostProfit = 0.02;
   static constexpr double kRisk = 0.5;
 
-  // By bits, because compilers make a jump of `condition ? a : b` for doubles.
+  // By bits, because compilers may make a jump of `condition ? a : b`.
   static double select(bool condition, double yes, double no) {
     const std::uint64_t mask = -static_cast<std::uint64_t>(condition);
     return std::bit_cast<double>((std::bit_cast<std::uint64_t>(yes) & mask) |
@@ -138,8 +138,9 @@ class PanicDetector {
     variance_ = std::max((1 - long_weight_) * variance_ + long_weight_ * square, kLeastVariance);
     short_volume_ = (1 - short_weight_) * short_volume_ + short_weight_ * volume;
     long_volume_ = (1 - long_weight_) * long_volume_ + long_weight_ * volume;
-    gain_ = (1 - rsi_weight_) * gain_ + rsi_weight_ * std::max(change, 0.0);
-    loss_ = (1 - rsi_weight_) * loss_ + rsi_weight_ * std::max(-change, 0.0);
+    const double rise = select(change > 0, change, 0);
+    gain_ = (1 - rsi_weight_) * gain_ + rsi_weight_ * rise;
+    loss_ = (1 - rsi_weight_) * loss_ + rsi_weight_ * (rise - change);
   }
 
   // All four are computed, so that no branch depends on one of them.
