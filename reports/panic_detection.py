@@ -1,7 +1,7 @@
 """Find planted panics, and count what is signalled beside them, on markets that the detector was not tuned on.
 
-``python reports/panic_detection.py`` prints the tables as Markdown; ``--bars FILE`` adds what is found in a file of real
-bars. The rule and its settings were chosen on the development seeds alone (``--seeds development``).
+``python reports/panic_detection.py`` prints the tables as Markdown; ``--bars FILE`` adds what is found in a file of
+real bars. The rule and its settings were chosen on the development seeds alone (``--seeds development``).
 """
 
 import argparse
@@ -161,7 +161,9 @@ def print_tables(seeds: range) -> None:
             f"| {name} | {tally.ticks:,} | {tally.panics} | {tally.found} | {least:.2%} to {most:.2%} "
             f"| {tally.false.total()} | {low:.3f} to {high:.3f} | {verdict(tally)} |"
         )
-    print("\n| market | false entries by what they stand in | ticks from bottom to entry: median, range | take-profit |")
+    print(
+        "\n| market | false entries by what they stand in | ticks from bottom to entry: median, range | take-profit |"
+    )
     print("|---|---|---|---|")
     for name, tally in tallies.items():
         causes = ", ".join(f"{cause} {count}" for cause, count in sorted(tally.false.items())) or "none"

@@ -89,7 +89,7 @@ class Panics:
         self.unbroken = self.open = self.ticks = 0
         self.quiet = WARM_UP
 
-    def fires(self, panic: bool, level: float, usual: Usual) -> bool:
+    def fires(self, level: float, usual: Usual, *, panic: bool) -> bool:
         """Take in whether a tick is in panic, and tell whether to enter."""
         self.ticks += 1
         opens = panic and self.open == 0 and self.quiet == 0
@@ -139,11 +139,11 @@ class NaiveDetector:
         self.volumes.append(volume)
         del self.prices[:-MEMORY], self.volumes[:-MEMORY]
         if len(self.prices) <= HORIZON:
-            self.panics.fires(False, price, Usual(price, 0.0, 0.0))
+            self.panics.fires(price, Usual(price, 0.0, 0.0), panic=False)
             return None
         level, usual = max(self.prices[-3:]), self.usual()
         busy, strength = exponential_average(self.volumes[-10 * HORIZON :], SHORT_WEIGHT), self.strength()
-        if not self.panics.fires(is_panic(level, busy, strength, usual), level, usual):
+        if not self.panics.fires(level, usual, panic=is_panic(level, busy, strength, usual)):
             return None
         return self.panics.signal(price, busy, strength)
 
@@ -184,7 +184,7 @@ class IncrementalDetector:
         self.second_last, self.last = self.last, price
         strength = 100 * self.gain / (self.gain + self.loss) if self.gain + self.loss > 0 else 50.0
         panic = usual is not None and is_panic(level, self.volume, strength, usual)
-        if not self.panics.fires(panic, level, usual or Usual(price, 0.0, 0.0)):
+        if not self.panics.fires(level, usual or Usual(price, 0.0, 0.0), panic=panic):
             return None
         return self.panics.signal(price, self.volume, strength)
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from latencykit.suite import Operation
+
     Series = npt.NDArray[np.float64]
 
 scans = lk.Component(
@@ -45,7 +47,7 @@ def update(ticks: int) -> "Callable[[], object]":
 
 
 @scans.variant
-def scan(ticks: int) -> "Callable[[], object]":
+def scan(ticks: int) -> "Operation":
     from latencykit.engine import PanicDetector
 
     return lk.call(PanicDetector().scan, *series(ticks))

@@ -7,12 +7,14 @@ decision.
 import math
 from decimal import Decimal
 from numbers import Real
-from typing import Self
+from typing import Self, SupportsFloat, SupportsIndex, TypeAlias
 
 from latencykit._core import PanicDetector, Signal
 from latencykit.errors import InvalidTypeError, InvalidValueError
 
 __all__ = ["Confidence", "PanicDetector", "Price", "Signal"]
+
+Number: TypeAlias = SupportsFloat | SupportsIndex | str
 
 
 class Price(float):
@@ -29,7 +31,7 @@ class Price(float):
 
     __slots__ = ()
 
-    def __new__(cls, value: "Number") -> Self:
+    def __new__(cls, value: Number) -> Self:
         """Check the value and make the price."""
         price = super().__new__(cls, _number("price", value))
         if not 0 < price < math.inf:
@@ -50,15 +52,12 @@ class Confidence(float):
 
     __slots__ = ()
 
-    def __new__(cls, value: "Number") -> Self:
+    def __new__(cls, value: Number) -> Self:
         """Check the value and make the confidence."""
         confidence = super().__new__(cls, _number("confidence", value))
         if not 0 <= confidence <= 1:
             raise InvalidValueError(f"confidence is {value!r}; it must be within 0 and 1")
         return confidence
-
-
-Number = Real | Decimal | float | str
 
 
 def _number(name: str, value: Number) -> float:

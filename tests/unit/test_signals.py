@@ -1,6 +1,4 @@
-import copy
 import math
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -8,101 +6,15 @@ import numpy.typing as npt
 import pytest
 
 import latencykit.suite
-from latencykit.engine import Confidence, PanicDetector, Price, Signal
+from latencykit.engine import PanicDetector, Price
 from latencykit.errors import InvalidTypeError, InvalidValueError
 from latencykit.suites import signals as signal_suite
+from latencykit.suites import signals_scan as scan_suite
 
 Doubles = npt.NDArray[np.float64]
 BARS = Path(__file__).parents[2] / ".." / "shared" / "data" / "btc_perp_1m_2022-01.csv"
 WARM_UP = 230
 LAG = 10  # ticks after the bottom in which an entry is still one at the bottom
-
-
-# ---- Price, Confidence, Signal
-
-
-@pytest.mark.parametrize("value", [5e-324, 100, "12.5", np.float64(3), 1.7e308])
-def test_price(value: float | str) -> None:
-    assert Price(value) == float(value)
-    assert isinstance(Price(value), float)
-
-
-@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, "free", 0.0, -0.0])
-def test_price_out_of_range(value: float | str) -> None:
-    with pytest.raises(InvalidValueError, match=f"price is {value!r}"):
-        Price(value)
-
-
-@pytest.mark.parametrize("value", [0, 1, 0.5, "0.25"])
-def test_confidence(value: float | str) -> None:
-    assert Confidence(value) == float(value)
-
-
-@pytest.mark.parametrize("value", [-0.01, 1.01, math.nan, math.inf, "sure"])
-def test_confidence_out_of_range(value: float | str) -> None:
-    with pytest.raises(InvalidValueError, match=f"confidence is {value!r}"):
-        Confidence(value)
-
-
-@pytest.mark.parametrize("kind", [Price, Confidence])
-def test_what_is_no_number(kind: type[float]) -> None:
-    with pytest.raises(InvalidTypeError, match="None"):
-        kind(None)  # type: ignore[arg-type]
-
-
-SIGNAL = Signal(100.0, 0.75, 101.5, 99.25, 2007)
-
-
-def test_signal_says_what_it_is() -> None:
-    assert (SIGNAL.kind, SIGNAL.price, SIGNAL.confidence) == ("panic", 100.0, 0.75)
-    assert (SIGNAL.take_profit, SIGNAL.stop, SIGNAL.index) == (101.5, 99.25, 2007)
-    assert eval(repr(SIGNAL)) == SIGNAL
-
-
-def test_signals_compare_by_value() -> None:
-    same = Signal(price=100.0, confidence=0.75, take_profit=101.5, stop=99.25, index=2007, kind="panic")
-    assert same == SIGNAL
-    assert hash(same) == hash(SIGNAL)
-    for other in (
-        Signal(101.0, 0.75, 101.5, 99.25, 2007),
-        Signal(100.0, 0.5, 101.5, 99.25, 2007),
-        Signal(100.0, 0.75, 102.5, 99.25, 2007),
-        Signal(100.0, 0.75, 101.5, 99.0, 2007),
-        Signal(100.0, 0.75, 101.5, 99.25, 2008),
-        Signal(100.0, 0.75, 101.5, 99.25, 2007, "mine"),
-        (100.0, 0.75, 101.5, 99.25, 2007, "panic"),
-    ):
-        assert other != SIGNAL
-    with pytest.raises(TypeError):
-        same < SIGNAL  # type: ignore[operator]  # noqa: B015
-
-
-def test_signals_can_be_copied_and_pickled() -> None:
-    assert copy.copy(SIGNAL) == SIGNAL
-    assert pickle.loads(pickle.dumps(SIGNAL)) == SIGNAL
-
-
-@pytest.mark.parametrize("name", ["kind", "price", "confidence", "take_profit", "stop", "index"])
-def test_signals_are_read_only(name: str) -> None:
-    with pytest.raises(AttributeError):
-        setattr(SIGNAL, name, getattr(SIGNAL, name))
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("price", -1.0),
-        ("price", math.nan),
-        ("confidence", 1.5),
-        ("take_profit", 0.0),
-        ("stop", math.inf),
-        ("index", -1),
-    ],
-)
-def test_signal_out_of_range(name: str, value: float) -> None:
-    valid = {"price": 1.0, "confidence": 0.5, "take_profit": 1.01, "stop": 0.99, "index": 0}
-    with pytest.raises(InvalidValueError, match=f"{name} is {value!r}"):
-        Signal(**{**valid, name: value})  # type: ignore[arg-type]
 
 
 # ---- Synthetic markets
@@ -119,7 +31,7 @@ def prices_of(returns: Doubles) -> Doubles:
 
 
 def planted(seed: int) -> tuple[Doubles, Doubles, int, int]:
-    """Return a market with a panic of 3-5 % in 20-40 ticks on 5-10 times the volume, half recovered in 100, and where."""
+    """Return a market with a panic of 3-5 % in 20-40 ticks on 5-10 times the volume, half won back, and where."""
     returns, volumes = walk(seed)
     random = np.random.default_rng([seed, 1])
     start, length = int(random.integers(500, 2800)), int(random.integers(20, 41))
@@ -400,3 +312,14 @@ def test_each_signals_variant_is_ready_to_run(market: Market) -> None:
         operation = latencykit.suite.as_operation(variant.setup())
         assert len(operation.rows) == market.price.size
         assert {operation.function(*row) for row in operation.rows[:5]} == {None}
+
+
+@pytest.mark.parametrize("ticks", [100, 5_000])
+def test_scanning_and_updating_suites_give_the_same(market: Market, ticks: int) -> None:
+    results = []
+    for variant in scan_suite.scans.variants.values():
+        operation = latencykit.suite.as_operation(variant.setup(ticks=ticks))
+        (row,) = operation.rows
+        results.append([operation.function(*row) for _ in range(2)])
+    assert results[0] == results[1]
+    assert results[0][0] or ticks == 100 or market.price.size == 300
