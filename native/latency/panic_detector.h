@@ -157,6 +157,8 @@ class PanicDetector {
   // Opens, follows and closes panics; whether this tick gives the entry.
   bool follow(bool panic, double level, const Slot& before) {
     const bool opens = panic & (open_ == 0) & (quiet_ == 0);
+    // By the reference as it was: to wait for the new one would lengthen the path from tick to tick.
+    const bool fallen = opens | (reference_ - level >= settings_.least_fall * reference_);
     reference_ = select(opens, before.reference, reference_);
     usual_variance_ = select(opens, before.variance, usual_variance_);
     usual_volume_ = select(opens, before.long_volume, usual_volume_);
@@ -165,7 +167,6 @@ class PanicDetector {
     unbroken_ = where(!lower, unbroken_ + 1);
     open_ = std::max(open_ - 1, where(lower | (panic & (open_ > 0)), settings_.horizon));
     open_ = std::max<std::int64_t>(open_, 0);
-    const bool fallen = reference_ - level >= settings_.least_fall * reference_;
     const bool fires = (open_ > 0) & (unbroken_ >= settings_.turn) & fallen;
     quiet_ = std::max(quiet_ - 1, where(fires | (panic & (quiet_ > 0)), settings_.refractory));
     quiet_ = std::max<std::int64_t>(quiet_, 0);
