@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pytest
 
 from latencykit.engine import PanicDetector, Signal, synthetic_market
@@ -101,3 +102,20 @@ def test_detectors_of_their_own_work_side_by_side(long_series: tuple[Doubles, Do
     with ThreadPoolExecutor(4) as pool:
         results = [pool.submit(scan) for _ in range(4)]
         assert [result.result() for result in results] == [expected] * 4
+
+
+def test_the_rings_of_detectors_and_of_their_copies_are_given_back() -> None:
+    ticks = np.full(10, 100.0)
+    process = psutil.Process()
+
+    def use() -> None:
+        detector = PanicDetector(horizon=100_000)  # a ring of 3.2 MB, and as much in each scan
+        detector.scan(ticks, ticks)
+        with pytest.raises(InvalidValueError):
+            detector.scan(ticks, -ticks)
+
+    use()
+    before = process.memory_info().rss
+    for _ in range(100):
+        use()
+    assert process.memory_info().rss - before < 100e6  # of 960 MB that were asked for
