@@ -84,6 +84,7 @@ PyObject* new_detector(PyTypeObject* type, PyObject* args, PyObject* keywords) {
   if (!PyArg_ParseTupleAndKeywords(args, keywords, "|L$LdddLdLL:PanicDetector", const_cast<char**>(names), &window,
                                    &horizon, &s.fall_deviations, &s.least_fall, &s.volume_ratio, &rsi_period,
                                    &s.oversold, &refractory, &turn)) {
+    rename_overflow(state_of(type), "PanicDetector");
     return nullptr;
   }
   s.window = window;

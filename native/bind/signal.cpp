@@ -68,6 +68,7 @@ PyObject* new_signal(PyTypeObject* type, PyObject* args, PyObject* keywords) {
   PyObject* kind = nullptr;
   if (!PyArg_ParseTupleAndKeywords(args, keywords, "ddddL|U:Signal", const_cast<char**>(names), &signal.price,
                                    &signal.confidence, &signal.take_profit, &signal.stop, &index, &kind)) {
+    rename_overflow(state_of(type), "Signal");
     return nullptr;
   }
   signal.index = index;

@@ -181,3 +181,11 @@ def test_checked_values_hold_nothing_else(value: float) -> None:
     assert not hasattr(value, "__dict__")
     assert hash(value) == hash(1.0)
     assert {1.0: "one"}[value] == "one"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(10**400, 0.5, 1.0, 1.0, 0), (1.0, 0.5, 1.0, 1.0, 10**30)], ids=["price", "index"]
+)
+def test_a_signal_of_numbers_too_large(arguments: tuple[float, float, float, float, int]) -> None:
+    with pytest.raises(InvalidValueError, match="a number given to Signal is too large"):
+        Signal(*arguments)

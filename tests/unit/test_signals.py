@@ -265,11 +265,20 @@ def test_checked_prices_integers_and_other_arrays_are_taken() -> None:
         ({"volume_ratio": -1.0}, "volume_ratio is -1.0;"),
         ({"volume_ratio": math.inf}, "volume_ratio is inf;"),
         ({"oversold": 101.0}, "oversold is 101.0;"),
+        ({"turn": -1}, "turn is -1;"),
     ],
 )
 def test_settings_out_of_range(settings: dict[str, float], message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         PanicDetector(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("settings", [{"window": 10**30}, {"turn": -(10**30)}, {"least_fall": 10**400}])
+def test_settings_too_large_for_any_machine(settings: dict[str, float]) -> None:
+    with pytest.raises(InvalidValueError, match="a number given to PanicDetector is too large"):
+        PanicDetector(**settings)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="price is an int too large"):
+        PanicDetector().update(10**400, 1)
 
 
 def test_a_flat_market_then_a_fall() -> None:
