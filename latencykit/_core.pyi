@@ -893,7 +893,7 @@ class _Recovered(TypedDict):
 
 def recover_log(rings: str | bytes, log: str | bytes, out: int, in_use: bool, telling: bool, /) -> _Recovered: ...
 
-# ---- signals: native/bind/panic_detector.cpp
+# ---- signals: native/bind/signal.cpp, panic_detector.cpp
 
 @final
 class Signal:
@@ -924,11 +924,12 @@ class PanicDetector:
         *,
         horizon: int = 30,
         fall_deviations: float = 4.0,
-        least_fall: float = 0.005,
+        least_fall: float = 0.008,
         volume_ratio: float = 2.5,
         rsi_period: int = 14,
         oversold: float = 30.0,
         refractory: int = 100,
+        turn: int = 2,
     ) -> PanicDetector: ...
     def update(self, price: float, volume: float, /) -> Signal | None: ...
     def scan(self, prices: npt.ArrayLike, volumes: npt.ArrayLike, /) -> list[Signal]: ...
