@@ -27,8 +27,10 @@ _Tick: TypeAlias = tuple[int, int, int, float, float, float, float]  # row, time
 
 
 def is_journal(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file begins as an engine's journal does; what cannot be read is none."""
+    """Tell whether a file begins as an engine's journal does; what cannot be read, or read but once, is none."""
     try:
+        if not Path(path).is_file():  # what is read of a pipe is gone
+            return False
         with Path(path).open("rb") as file:
             return file.read(len(_HEAD)) == _HEAD.encode()
     except OSError:
