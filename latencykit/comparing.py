@@ -13,7 +13,7 @@ from latencykit.analysis.paired_tails import figures_of, tail_ratio
 from latencykit.analysis.sequential import compare_runs, only_in, unlike
 from latencykit.analysis.verdicts import judge_machine
 from latencykit.comparison import Comparison, ComparisonFailure, PairSamples, Report, SavedRun
-from latencykit.errors import UsageError
+from latencykit.errors import DataError, InvalidValueError, UsageError
 from latencykit.hardware import detect
 from latencykit.measuring import events
 from latencykit.measuring.conditions import choose_cpu
@@ -181,7 +181,10 @@ def compare_saved(base: str, head: str, argv: Sequence[str], *, force: bool) -> 
         if not force:
             raise UsageError(f"{told}; measure both on one, or give --force to compare them all the same")
         warnings.append(f"{told}: a difference may be the machines' alone")
-    comparisons = compare_runs(before, after)
+    try:
+        comparisons = compare_runs(before, after)
+    except InvalidValueError as error:
+        raise DataError(f"{base} or {head} holds a histogram that cannot be read: {error}") from error
     if not comparisons:
         raise UsageError(f"{base} and {head} have no operation in common; give two runs of the same components")
     for path, run, other in ((base, before, after), (head, after, before)):

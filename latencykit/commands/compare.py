@@ -102,10 +102,11 @@ def _refuse(components: tuple[str, ...], *, peers: bool, cpu: int | None) -> Non
 
 def _measure(a: str, b: str, components: tuple[str, ...], *, peers: bool, cpu: int | None, quiet: bool) -> "Report":
     from latencykit import comparing
+    from latencykit.measuring.conditions import choose_cpu
     from latencykit.settings import read_settings
 
     settings = read_settings(Path.cwd())
-    chosen = settings.cpu if cpu is None else cpu
+    chosen = choose_cpu(settings.cpu if cpu is None else cpu)
     rivals = _rivals(a, b, components, components or settings.suites or ("all",), peers=peers)
     if quiet:
         return comparing.compare(rivals, chosen, lambda _pair, _event: None, sys.argv[1:])

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from latencykit.errors import UsageError
+from latencykit.measuring.builtin import built_in_names
 from latencykit.measuring.functions import find_function, split_reference
 from latencykit.measuring.loading import Source, nearest, select
 from latencykit.measuring.task import Side
@@ -94,7 +96,7 @@ def variant_rivals(a: str, b: str, wanted: Sequence[str], *, peers: bool) -> lis
     """
     named = _parse(a), _parse(b)
     given = [name.component for name in named if name.component]
-    sources = _sources(list(dict.fromkeys(given)) or wanted)
+    sources = _sources(list(dict.fromkeys(given)), wanted)
     rivals = [rival for source, other in _couples(named, sources) for rival in _matches(named, source, other)]
     if not rivals:
         raise UsageError(_nothing(named, sources))
@@ -115,13 +117,29 @@ def _parse(text: str) -> _Named:
     return _Named(text, match["component"] or "", match["variant"], {key: value for key, _, value in pairs})
 
 
-def _sources(wanted: Sequence[str]) -> list[Source]:
-    names = {name for name in wanted if not name.endswith(".py") and name != "all"}
+def _sources(given: Sequence[str], wanted: Sequence[str]) -> list[Source]:
+    """Return where to look: in components named together with a variant, else in those wanted."""
+    if not given:
+        return _named_alone(wanted)
+    if set(given) <= set(built_in_names()):
+        return _named_alone(given)
+    found = _named_alone(wanted)
+    known = [source.component.name for source in found]
+    for name in given:
+        if name not in known:
+            raise UsageError(
+                f"component {name!r} is unknown{nearest(name, known) or '; there are: ' + ', '.join(known)}"
+            )
+    return [source for source in found if source.component.name in given]
+
+
+def _named_alone(wanted: Sequence[str]) -> list[Source]:
+    """Return what is wanted, where a component's name means that one alone."""
     found = select(wanted, peers=True)
-    if not names:
+    if "all" in wanted:
         return found
-    files = set() if len(names) == len(wanted) else {s.origin for s in found if s.origin.endswith(".py")}
-    return [source for source in found if source.component.name in names or source.origin in files]
+    named = {str(Path(name).resolve()) if name.endswith(".py") else name for name in wanted}
+    return [source for source in found if source.component.name in named or source.origin in named]
 
 
 def _couples(named: tuple[_Named, _Named], sources: Sequence[Source]) -> Iterator[tuple[Source, Source]]:
@@ -140,7 +158,8 @@ def _matches(named: tuple[_Named, _Named], source: Source, other: Source) -> Ite
     if a.variant not in source.component.variants or b.variant not in other.component.variants:
         return
     _check_keys(named, (source, other))
-    free = set(source.component.parameters) & set(other.component.parameters) - {*a.values, *b.values}
+    # What both have is equal in both, unless each side names its own value.
+    free = (set(source.component.parameters) & set(other.component.parameters)) - (set(a.values) & set(b.values))
     for first in filter(a.fits, source.component.combinations()):
         for second in filter(b.fits, other.component.combinations()):
             if all(first[key] == second[key] for key in free):
@@ -186,7 +205,8 @@ def _nothing(named: tuple[_Named, _Named], sources: Sequence[Source]) -> str:
     known = list(dict.fromkeys(variant for source in sources for variant in source.component.variants))
     for name in named:
         if name.variant not in known:
-            return f"variant {name.variant!r} is unknown{nearest(name.variant, known)}; there are: {', '.join(known)}"
+            told = nearest(name.variant, known) or f"; there are: {', '.join(known)}"
+            return f"variant {name.variant!r} is unknown{told}"
     places = [[s.component.name for s in sources if name.variant in s.component.variants] for name in named]
     where = "; ".join(f"{n.variant!r} is in {', '.join(p)}" for n, p in zip(named, places, strict=True))
     return f"no component has both {named[0].variant!r} and {named[1].variant!r}: {where}"

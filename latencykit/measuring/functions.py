@@ -92,7 +92,7 @@ def function_operation(origin: str, name: str) -> Operation:
     return as_operation(find_function(origin, name))
 
 
-def check_result(name: str, operation: Operation) -> None:
+def check_result(operation: Operation) -> None:
     """Call an operation once, and make sure that it did its work when it returned.
 
     Raises:
@@ -104,6 +104,6 @@ def check_result(name: str, operation: Operation) -> None:
         if inspect.iscoroutine(result):
             result.close()
         raise InvalidTypeError(
-            f"{name} returned a {type(result).__name__}, which does its work only when awaited; "
+            f"it returned a {type(result).__name__}, which does its work only when awaited; "
             "run it within the operation, for example with asyncio.run"
         )

@@ -81,7 +81,7 @@ def _sample(task: PairTask, at: _At, emit: Emit) -> Iterator[None]:
         stack.enter_context(pinned(task.cpu))
         for letter, side in sides:
             at.begin(side)
-            check_result(side.name, operations[letter])
+            check_result(operations[letter])
             contenders[letter] = Contender(side.name, operations[letter])
             contenders[letter].warm_up(task.effort.warm_up_ns)
         sampler = PairSampler(contenders["a"], contenders["b"], task.effort, chance)
