@@ -12,6 +12,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from latencykit.analysis.intervals import quantile_ranks
 from latencykit.comparison import ComparisonVerdict, Interval, Pair, PairSamples, Shape
 
@@ -76,6 +78,15 @@ def decided(samples: PairSamples, comparisons: int) -> bool:
     """Tell whether more pairs are not needed, because the verdict stands, or would not help."""
     found = ratio_at_look(samples, comparisons)
     return found.verdict != "inconclusive" or found.ratio is None or len(pairs_of(samples)) >= LOOKS[-1]
+
+
+def ratio_when_decided(samples: PairSamples, comparisons: int) -> PairedRatio:
+    """Look at samples that are all taken as a comparison does under way, and judge them where it would have stopped."""
+    for look in LOOKS:
+        seen = msgspec.structs.replace(samples, blocks=samples.blocks[: look // 2])
+        if decided(seen, comparisons):
+            break
+    return ratio_at_look(seen, comparisons)
 
 
 def sign_interval(values: Sequence[float], one_sided: float) -> Interval | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from latencykit.analysis.paired import LOOKS, PairedRatio, decided, ratio_at_look
+from latencykit.analysis.paired import LOOKS
 from latencykit.comparison import Block, Pair, PairSamples, Shape
 
 TIMINGS = 5
@@ -22,7 +22,7 @@ class Weather:
         drift: Standard deviation of the step of a random walk of the machine's speed, from one timing to the next.
         memory: How much of a slow disturbance is left at the next timing.
         spell: Standard deviation of that disturbance.
-        bursts: The chance that a burst begins at a timing; it lasts for 20 on average and slows them by two to four times.
+        bursts: The chance that a burst begins at a timing; it lasts for 20 on average and slows them two to four times.
     """
 
     jitter: float = 0.02
@@ -90,12 +90,3 @@ def simulate(weather: Weather, ratio: float, seed: int, pairs: int = LOOKS[-1]) 
 def shape_of(name: str) -> Shape:
     """Return how a simulated operation was sampled."""
     return Shape(name=name, batch_size=200, resolution_ns=10.0, call_floor_ns=30.0)
-
-
-def compared(samples: PairSamples, comparisons: int = 1) -> PairedRatio:
-    """Look at samples as a comparison does, and stop where it does."""
-    for look in LOOKS:
-        seen = PairSamples(a=samples.a, b=samples.b, blocks=samples.blocks[: look // 2])
-        if decided(seen, comparisons):
-            break
-    return ratio_at_look(seen, comparisons)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from simulated_pairs import WEATHERS, compared, simulate
+from simulated_pairs import WEATHERS, simulate
 
 from latencykit.analysis.intervals import quantile_ranks
-from latencykit.analysis.paired import FAMILY_ERROR, LOOKS
+from latencykit.analysis.paired import FAMILY_ERROR, LOOKS, PairedRatio, ratio_when_decided
 
 TRIALS = 500
 
@@ -50,6 +50,10 @@ def test_many_comparisons_of_one_command_share_the_chance_to_be_wrong():
     alone = missed(LOOKS, one_sided, trials=comparisons * commands)
     assert alone * comparisons <= FAMILY_ERROR
     assert missed(LOOKS, FAMILY_ERROR / (2 * len(LOOKS)), trials=comparisons * commands) * comparisons > FAMILY_ERROR
+
+
+def compared(samples) -> PairedRatio:
+    return ratio_when_decided(samples, 1)
 
 
 def missed(looks, one_sided: float, *, trials: int) -> float:
