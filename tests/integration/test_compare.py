@@ -239,6 +239,26 @@ def test_wrong_usage_is_told_in_two_lines_at_most(folder, arguments, words):
     assert len(done.stderr.splitlines()) <= 2
 
 
+def test_two_saved_runs_say_only_what_they_can(folder):
+    for name in ("base.json", "head.json"):
+        done = subprocess.run(
+            [sys.executable, "-m", "latencykit", "bench", "bench_made.py", "--quick", "--json", name],
+            cwd=folder, capture_output=True, encoding="utf-8", timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    done = compare("base.json", "head.json", "--json", "saved.json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((folder / "saved.json").read_text())
+    assert (report["kind"], report["base"]["path"], report["head"]["path"]) == ("saved", "base.json", "head.json")
+    assert [row["a"] for row in report["comparisons"]] == ["slow", "fast", "again"]
+    for row in report["comparisons"]:
+        assert row["verdict"] != "same"
+        assert row["tail"] is None or row["tail"]["statistic"] == "p99"
+        if row["interval"] is not None:
+            assert row["interval"][1] >= 2.25 * row["interval"][0]
+    assert "measured one after the other, not in turns" in " ".join(done.stdout.split())
+
+
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 def test_ctrl_c_keeps_what_was_finished_and_leaves_nothing_behind(times, tmp_path):
     write_suite(tmp_path, HANGING)
@@ -250,13 +270,17 @@ def test_ctrl_c_keeps_what_was_finished_and_leaves_nothing_behind(times, tmp_pat
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
-    told = ""
-    while "hanging" not in told:
-        told = process.stderr.readline()
-    child = int(told.split()[-1])
-    for _ in range(times):
-        process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        told = ""
+        while "hanging" not in told:
+            told = process.stderr.readline()
+        child = int(told.split()[-1])
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
     assert process.returncode == 130
     assert not psutil.pid_exists(child)
     report = json.loads((tmp_path / "c.json").read_text())
