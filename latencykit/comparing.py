@@ -4,7 +4,7 @@ import datetime as dt
 import random
 import tempfile
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,20 +58,8 @@ def compare(rivals: Sequence[Rivals], cpu: int | None, observe: Observe, argv: S
     environment = detect(Path(tempfile.gettempdir()))
     check_clock(environment.clock)
     started = dt.datetime.now(dt.UTC)
-    collected, complete = _Collected(), True
-    try:
-        with Interrupts() as interrupts:
-            for pair in rivals:
-                _run(
-                    pair,
-                    cpu=chosen,
-                    comparisons=len(rivals),
-                    collected=collected,
-                    observe=observe,
-                    interrupts=interrupts,
-                )
-    except KeyboardInterrupt:
-        complete = False
+    collected = _Collected()
+    complete = _run_all(rivals, chosen, collected, observe)
     validity = judge_machine(collected.readings)
     return Report(
         id=uuid.uuid4().hex,
@@ -88,17 +76,32 @@ def compare(rivals: Sequence[Rivals], cpu: int | None, observe: Observe, argv: S
     )
 
 
-def _run(
-    pair: Rivals, *, cpu: int | None, comparisons: int, collected: _Collected, observe: Observe, interrupts: Interrupts
-) -> None:
-    """Compare one pair; keep what its child tells."""
-    samples, remarks = None, list[str]()
-    effort, seed = PairEffort(LOOKS), random.SystemRandom().getrandbits(48)
+def _run_all(rivals: Sequence[Rivals], cpu: int | None, collected: _Collected, observe: Observe) -> bool:
+    """Compare all pairs; return False if Ctrl-C ended that early."""
+    effort, comparisons = PairEffort(LOOKS), len(rivals)
 
     def enough(seen: PairSamples) -> bool:
         return decided(seen, comparisons)
 
-    for event in run_pair(pair.a, pair.b, effort, cpu, enough, gc=pair.gc, seed=seed, interrupts=interrupts):
+    try:
+        with Interrupts() as interrupts:
+            for pair in rivals:
+                seed = random.SystemRandom().getrandbits(48)
+                _keep(
+                    run_pair(pair.a, pair.b, effort, cpu, enough, gc=pair.gc, seed=seed, interrupts=interrupts),
+                    pair,
+                    collected,
+                    observe,
+                )
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def _keep(told: Iterable[events.Event], pair: Rivals, collected: _Collected, observe: Observe) -> None:
+    """Keep what the child of a pair tells."""
+    samples, remarks = None, list[str]()
+    for event in told:
         observe(pair, event)
         match event:
             case events.MeterRead(reading):
@@ -187,11 +190,7 @@ def compare_saved(base: str, head: str, argv: Sequence[str], *, force: bool) -> 
         raise DataError(f"{base} or {head} holds a histogram that cannot be read: {error}") from error
     if not comparisons:
         raise UsageError(f"{base} and {head} have no operation in common; give two runs of the same components")
-    for path, run, other in ((base, before, after), (head, after, before)):
-        if names := only_in(run, other):
-            warnings.append(f"only in {path}, not compared: {', '.join(names)}")
-        if not run.complete:
-            warnings.append(f"{path} was interrupted and holds what was finished")
+    warnings += [*_missing(base, before, after), *_missing(head, after, before)]
     return Report(
         id=uuid.uuid4().hex,
         started_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -204,6 +203,14 @@ def compare_saved(base: str, head: str, argv: Sequence[str], *, force: bool) -> 
         base=_saved(base, before),
         head=_saved(head, after),
     )
+
+
+def _missing(path: str, run: Run, other: Run) -> Iterator[str]:
+    """Yield what of a run is not compared, and whether it is whole."""
+    if names := only_in(run, other):
+        yield f"only in {path}, not compared: {', '.join(names)}"
+    if not run.complete:
+        yield f"{path} was interrupted and holds what was finished"
 
 
 def _read(path: str) -> Run:

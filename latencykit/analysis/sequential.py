@@ -48,7 +48,7 @@ def _matched(base: Run, head: Run) -> Iterator[tuple[_Rows, _Rows]]:
     before, after = _by_operation(base.results), _by_operation(head.results)
     for key, rows in after.items():
         others = before.get(key, {})
-        common = {mode for mode in rows if mode in others}
+        common = [mode for mode in rows if mode in others]
         if common:
             yield {mode: others[mode] for mode in common}, {mode: rows[mode] for mode in common}
 

@@ -137,9 +137,9 @@ def _observer(progress: "Progress") -> "Observe":
         name = f"{pair.a.name} against {pair.b.name}"
         match event:
             case events.OperationStarted(operation):
-                progress.operation_started(f"{name}: warming up {operation}")
+                progress.operation_started(f"warming up {operation}")
             case events.PairSampled(pairs, most):
-                progress.operation_started(f"{name}: {pairs} of at most {most} pairs")
+                progress.operation_started(f"{pair.component} {pairs} of at most {most} pairs".lstrip())
             case events.PairFinished():
                 progress.operation_finished(name)
             case events.PairFailed(operation, reason, _, skipped):

@@ -126,22 +126,27 @@ def run_pair(
         KeyboardInterrupt: Ctrl-C was noted; what was told by then has been yielded, and the child has ended.
     """
     reading, writing = os.pipe()
-    at = ""
     try:
         task = PairTask(a, b, effort, gc, cpu, seed, reading)
-        for event in _run_child(task, _Limits(patience_s, interrupts), inherited=(reading,)):
-            if isinstance(event, events.OperationStarted):
-                at = event.name
-            elif isinstance(event, events.PairStarted):
-                at = ""
-            elif isinstance(event, events.PairFailed) and not event.operation:
-                event = msgspec.structs.replace(event, operation=at)  # noqa: PLW2901 - one that ended could not say
+        for event in _blamed(_run_child(task, _Limits(patience_s, interrupts), inherited=(reading,))):
             yield event
             if isinstance(event, events.PairLooked):
                 os.write(writing, ENOUGH if enough(event.samples) else GO_ON)
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def _blamed(told: Iterator[events.Event]) -> Iterator[events.Event]:
+    """Pass on the events of a pair; if it ended where it could not say at which operation, say it from those before."""
+    at = ""
+    for event in told:
+        if isinstance(event, events.OperationStarted | events.PairStarted):
+            at = event.name if isinstance(event, events.OperationStarted) else ""
+        if isinstance(event, events.PairFailed) and not event.operation:
+            yield msgspec.structs.replace(event, operation=at)
+        else:
+            yield event
 
 
 _ENDINGS = events.OperationFinished | events.OperationFailed | events.PairFinished | events.PairFailed

@@ -27,7 +27,9 @@ class Comparing:
 
     def compare(self, rivals: Any, cpu: Any, observe: Any, argv: Any) -> Report:
         self.asked.append((rivals, cpu))
-        pair = SimpleNamespace(a=SimpleNamespace(name="queues/mutex"), b=SimpleNamespace(name="queues/lockfree"))
+        pair = SimpleNamespace(
+            component="queues", a=SimpleNamespace(name="queues/mutex"), b=SimpleNamespace(name="queues/lockfree")
+        )
         for event in (
             events.OperationStarted("queues/mutex"),
             events.PairStarted(),

@@ -105,6 +105,16 @@ def test_the_pause_runs_after_no_more_calls_than_a_burst():
     assert max(calls) <= 4_096
 
 
+def test_the_floor_is_what_an_empty_batch_takes():
+    made = sampler(1_000, 1_500, read_cost=400)
+    made.take_block()
+    samples = made.samples
+    pair = samples.blocks[0].pairs[0]
+    assert pair.a_floor_ns == pytest.approx(400 / samples.a.batch_size)
+    assert min(pair.a_ns) - pair.a_floor_ns == pytest.approx(1_000)
+    assert samples.a.call_floor_ns == 400
+
+
 def test_the_one_at_work_is_known():
     made = sampler(100, 200, Coin(0.1))
     assert made.working == ""

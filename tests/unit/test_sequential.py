@@ -37,6 +37,12 @@ def test_batches_decide_and_single_calls_stand_beside():
     assert found.a_figures.p99_ns == pytest.approx(1_000, rel=0.01)
 
 
+def test_the_order_of_rows_on_file_changes_nothing():
+    base, head = saved(), saved(3.0)
+    turned = msgspec.structs.replace(head, results=head.results[::-1])
+    assert compare_runs(base, turned) == compare_runs(base, head)
+
+
 @pytest.mark.parametrize("factor", [0.7, 0.95, 1.0, 1.05, 1.3, 1.45])
 def test_what_a_machine_may_change_between_two_runs_decides_nothing(factor):
     (found,) = compare_runs(saved(), saved(factor))
