@@ -42,6 +42,8 @@ def render(report: Report, *, width: int, colour: bool) -> str:
     for failure in report.failures:
         page.labelled("skipped" if failure.skipped else "failed", failure_sentence(failure), "doubt")
     page.blank()
+    if len(report.comparisons) > 1:
+        _overview(report, page)
     for warning in report.warnings:
         page.labelled("warning", warning, "doubt")
     _legend(report, page)
@@ -52,7 +54,9 @@ def render(report: Report, *, width: int, colour: bool) -> str:
 def title_of(report: Report, comparison: Comparison | ComparisonFailure) -> str:
     """Return what is compared: the component with its parameters, and the two letters."""
     if report.kind == "saved":
-        return operation_name(comparison.component, comparison.a, comparison.parameters)
+        mode = getattr(comparison, "mode", "batched")
+        special = "" if mode in ("batched", "per_call") else f" ({mode.replace('_', ' ')})"
+        return f"{operation_name(comparison.component, comparison.a, comparison.parameters)}{special}"
     a, b = letters(report, comparison)
     if not comparison.component:
         return f"{a}, {b}"
@@ -168,6 +172,16 @@ def _comparison(report: Report, comparison: Comparison, page: _Page) -> None:
         page.line(page.paint(line, "dim") if number == 0 else line)
     for line in _picture(comparison, a, b, page):
         page.line(line)
+
+
+def _overview(report: Report, page: _Page) -> None:
+    """Add a line a comparison, for those who compared many."""
+    for comparison in report.comparisons:
+        ratio, interval = comparison.ratio, comparison.interval
+        found = f": {_number(ratio)}" if ratio is not None else ""
+        bounds = f" ({_number(interval[0])} to {_number(interval[1])})" if interval is not None else ""
+        page.labelled(comparison.verdict, f"{title_of(report, comparison)}{found}{bounds}", comparison.verdict, "", 14)
+    page.blank()
 
 
 def _ratios(comparison: Comparison) -> Iterator[tuple[str, str]]:

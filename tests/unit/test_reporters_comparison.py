@@ -108,6 +108,24 @@ def test_failures_and_the_summary():
     assert summary(make_report(comparisons=[])) == "0 comparisons"
 
 
+def test_many_comparisons_are_listed_again_in_a_line_each():
+    lines = render(make_report(), width=140, colour=False).splitlines()
+    listed = lines[lines.index("faster        queues: A mutex, B lockfree: 0.0263 (0.0257 to 0.0271)") :][:3]
+    assert listed[1:] == [
+        "slower        A mine:before, B mine:after: 1.051 (1.043 to 1.060)",
+        "inconclusive  queues[size=10]: A mutex, B condition: 1.004 (0.983 to 1.031)",
+    ]
+    alone = render(make_report(comparisons=[make_slower()]), width=140, colour=False)
+    assert "B mine:after: 1.051" not in alone
+
+
+def test_a_mode_of_a_saved_run_is_named():
+    report = make_saved_report()
+    cold = msgspec.structs.replace(report.comparisons[0], mode="first_call")
+    text = render(msgspec.structs.replace(report, comparisons=[cold]), width=140, colour=False)
+    assert "\nqueues/mutex (first call)\n" in text
+
+
 def test_saved_runs_say_what_they_cannot_show():
     text = " ".join(render(make_saved_report(), width=80, colour=False).split())
     assert "queues/mutex B head is 2.00 × slower than A base" in text
