@@ -86,7 +86,7 @@ def bench(sources: Sequence[Source], plan: Plan, observe: Observe, argv: Sequenc
     """
     cpu = choose_cpu(plan.cpu)
     environment = detect(Path(tempfile.gettempdir()))
-    _check_clock(environment.clock)
+    check_clock(environment.clock)
     if plan.ticks is not None:
         read_ticks(plan.ticks)  # before minutes are spent on what does not need it
     started = dt.datetime.now(dt.UTC)
@@ -118,7 +118,13 @@ def bench(sources: Sequence[Source], plan: Plan, observe: Observe, argv: Sequenc
     )
 
 
-def _check_clock(clock: Clock) -> None:
+def check_clock(clock: Clock) -> None:
+    """Refuse a clock that nanoseconds cannot be measured with, unless it was asked for.
+
+    Raises:
+        UsageError: LATENCYKIT_CLOCK asks for a clock that there is not.
+        UnsupportedError: There is no usable clock.
+    """
     asked = os.environ.get("LATENCYKIT_CLOCK", "")
     if asked not in ("", "monotonic"):
         raise UsageError(f"LATENCYKIT_CLOCK is {asked!r}; unset it for the TSC, or set it to monotonic")
@@ -196,7 +202,7 @@ def measure(
         InvalidTypeError: The operation is neither callable nor text.
         UnsupportedError: There is no usable clock.
     """
-    _check_clock(measured_clock())
+    check_clock(measured_clock())
     prepared = statement_operation(operation, setup) if isinstance(operation, str) else as_operation(operation)
     effort, chosen = effort_for(level, 1), choose_cpu(cpu)
     before = read_meter(chosen, effort.meter_ns)

@@ -66,9 +66,9 @@ def measure_operation(
         Exception: Whatever the operation raises.
     """
     native = _core.Operation(operation.function, tuple(operation.rows), clock)
-    caller = _Caller(native, operation)
+    caller = Caller(native, operation)
     call_ns = caller.warm_up(effort.warm_up_ns)
-    sampler = _Sampler(caller, _floor_of(operation, clock), call_ns)
+    sampler = _Sampler(caller, floor_of(operation, clock), call_ns)
     sampler.sample(effort.sampling_ns)
     per_op = caller.allocations_per_op(call_ns, effort.allocation_ns)
     record = partial(
@@ -88,7 +88,8 @@ def _empty() -> None:
     """Stand in for a Python function of ours that does nothing."""
 
 
-def _floor_of(operation: Operation, clock: "_core.SimulatedClock | None") -> "_core.Operation":
+def floor_of(operation: Operation, clock: "_core.SimulatedClock | None") -> "_core.Operation":
+    """Return the empty operation of the same shape: a Python function for a closure, a native one for a call."""
     return _core.Operation(_empty if operation.closure else _core.noop, tuple(operation.rows), clock)
 
 
@@ -118,7 +119,7 @@ def _per_call(record: Callable[..., Samples], sampler: "_Sampler") -> Samples:
     )
 
 
-class _Caller:
+class Caller:
     """Calls the operation outside the samples: to warm it up, to pause, to count its allocations."""
 
     def __init__(self, native: "_core.Operation", operation: Operation) -> None:
@@ -176,7 +177,7 @@ def _bursts(calls: int) -> Iterator[int]:
 class _Sampler:
     """Takes bursts of batches, of single calls and of their floors in turns."""
 
-    def __init__(self, caller: _Caller, floor: "_core.Operation", call_ns: float) -> None:
+    def __init__(self, caller: Caller, floor: "_core.Operation", call_ns: float) -> None:
         self._caller = caller
         self._floor = floor
         self._ns_per_tick = caller.native.ns_per_tick

@@ -117,11 +117,18 @@ def figure(result: Result, value_ns: float | None) -> str:
     if value_ns is None:
         return NOT_AVAILABLE
     if result.mode != "batched":
-        if value_ns < result.resolution_ns:
-            return f"<{plain_ns(result.resolution_ns)}"
-        return f"{value_ns:.0f} ns" if value_ns < 999.5 and result.resolution_ns >= 1 else format_ns(value_ns)
+        return call_figure(value_ns, result.resolution_ns)
     low = result.p50_interval_ns[0] if result.p50_interval_ns else value_ns
     return "at floor" if min(low, value_ns) <= 0 else format_ns(value_ns)
+
+
+def call_figure(value_ns: float | None, step_ns: float) -> str:
+    """Return a net figure of single calls: whole nanoseconds, and none below a step of the clock."""
+    if value_ns is None:
+        return NOT_AVAILABLE
+    if value_ns < step_ns:
+        return f"<{plain_ns(step_ns)}"
+    return f"{value_ns:.0f} ns" if value_ns < 999.5 and step_ns >= 1 else format_ns(value_ns)
 
 
 def plain_ns(value_ns: float) -> str:
@@ -166,4 +173,9 @@ def _speedup(ratio: float | None, p50: str, *, baseline: bool) -> str:
         return NONE
     if not p50[0].isdigit():  # a ratio to a figure that is not claimed would claim it
         return NOT_AVAILABLE
-    return f"{ratio:,.0f} ×" if ratio >= 99.95 else f"{ratio:#.3g} ×"
+    return times(ratio)
+
+
+def times(factor: float) -> str:
+    """Return a factor to three digits, with its sign of multiplication: ``10.0 ×``, ``1,234 ×``."""
+    return f"{factor:,.0f} ×" if factor >= 99.95 else f"{factor:#.3g} ×"
