@@ -6,6 +6,7 @@
 #include <new>
 #include <vector>
 
+#include "bind/allocation_sites.h"
 #include "latency/malloc_patch.h"
 
 namespace latencykit::bind {
@@ -31,13 +32,13 @@ struct Hook {
   static inline bool left_behind = false;  // Somebody put theirs over ours, and may still call it.
 
   static void* malloc(void* context, size_t size) {
-    return tallied(source_of(kDomain), [=] { return below.malloc(context, size); });
+    return tallied(source_of(kDomain), size, [=] { return below.malloc(context, size); });
   }
   static void* calloc(void* context, size_t count, size_t size) {
-    return tallied(source_of(kDomain), [=] { return below.calloc(context, count, size); });
+    return tallied(source_of(kDomain), count * size, [=] { return below.calloc(context, count, size); });
   }
   static void* realloc(void* context, void* block, size_t size) {
-    return tallied(source_of(kDomain), [=] { return below.realloc(context, block, size); });
+    return tallied(source_of(kDomain), size, [=] { return below.realloc(context, block, size); });
   }
 
   static bool on_top() {
@@ -127,14 +128,14 @@ uint64_t current_count() {
   return this_count;
 }
 
-int start_counting() {
+int start_counting(AllocationObserver observer) {
   if (current_count() != 0) {
     return raise_invalid_state("this thread is counting allocations already; stop that count first");
   }
   install_hooks();
   malloc_is_counted = MallocPatch::instance().acquire();
   this_count = ++last_count;
-  begin_tally();
+  begin_tally(observer);
   return 0;
 }
 
@@ -162,8 +163,10 @@ namespace {
 
 struct CounterObject {
   PyObject base;
-  PyObject* counts;  // The last result, or null.
-  uint64_t count;    // The number of the count under way, or 0.
+  PyObject* counts;        // The last result, or null.
+  uint64_t count;          // The number of the count under way, or 0.
+  AllocationSites* sites;  // Null where only the numbers are wanted.
+  int levels;              // How far the block that is watched is above the caller of start.
 };
 
 CounterObject* counter(PyObject* self) { return reinterpret_cast<CounterObject*>(self); }
@@ -174,7 +177,9 @@ PyObject* start(PyObject* self, PyObject*) {
     return nullptr;
   }
   Py_CLEAR(counter(self)->counts);
-  if (start_counting() < 0) return nullptr;
+  AllocationSites* sites = counter(self)->sites;
+  if (sites != nullptr) sites->open(counter(self)->levels);
+  if (start_counting(sites == nullptr ? AllocationObserver{} : sites->observer()) < 0) return nullptr;
   counter(self)->count = current_count();
   Py_RETURN_NONE;
 }
@@ -194,6 +199,48 @@ PyObject* stop(PyObject* self, PyObject*) {
   c->count = 0;
   Py_XSETREF(c->counts, counts_as_dict(counts));
   return Py_XNewRef(c->counts);
+}
+
+// Stops a count that `start` began, around what may have failed: true if `result` and the counts are there.
+bool stop_around(PyObject* self, bool ok) {
+  PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyObject* counts = stop(self, nullptr);
+  if (ok && counts == nullptr) return false;
+  if (counts == nullptr) PyErr_Clear();  // What the function raised says more.
+  Py_XDECREF(counts);
+  PyErr_Restore(type, value, traceback);
+  return ok;
+}
+
+PyObject* call_method(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* keywords) {
+  if (nargs < 1) {
+    PyErr_SetString(PyExc_TypeError, "call() needs the function to call");
+    return nullptr;
+  }
+  PyObject* none = start(self, nullptr);
+  if (none == nullptr) return nullptr;
+  Py_DECREF(none);
+  PyObject* result = PyObject_Vectorcall(args[0], args + 1, static_cast<size_t>(nargs - 1), keywords);
+  if (!stop_around(self, result != nullptr)) Py_CLEAR(result);
+  return result;
+}
+
+PyObject* send_method(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
+  if (nargs != 2) {
+    PyErr_SetString(PyExc_TypeError, "send() takes a generator or coroutine and the value to send");
+    return nullptr;
+  }
+  PyObject* none = start(self, nullptr);
+  if (none == nullptr) return nullptr;
+  Py_DECREF(none);
+  PyObject* result = nullptr;
+  const PySendResult sent = PyIter_Send(args[0], args[1], &result);
+  if (!stop_around(self, sent != PYGEN_ERROR)) {
+    Py_XDECREF(result);
+    return nullptr;
+  }
+  return Py_BuildValue("NN", PyBool_FromLong(sent == PYGEN_RETURN), result);
 }
 
 PyObject* enter(PyObject* self, PyObject*) {
@@ -235,12 +282,52 @@ void deallocate(PyObject* self) {
       stop_counting();
     } else {
       abandon_counting(counter(self)->count);
+      // Its thread goes on telling it of allocations until it hears that the count was given up.
+      if (counter(self)->sites != nullptr) counter(self)->sites->abandon();
+      counter(self)->sites = nullptr;
     }
   }
+  delete counter(self)->sites;
   clear(self);
   PyTypeObject* type = Py_TYPE(self);
   type->tp_free(self);
   Py_DECREF(type);
+}
+
+PyObject* get_sites(PyObject* self, void*) {
+  const CounterObject* c = counter(self);
+  if (c->count != 0) {
+    raise_invalid_state("this AllocationCounter is counting; stop it before asking for the sites");
+    return nullptr;
+  }
+  return c->sites == nullptr ? PyList_New(0) : c->sites->as_list();
+}
+
+PyObject* counter_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  const char* keywords[] = {"sites", "levels", nullptr};
+  int sites = 0, levels = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ii", const_cast<char**>(keywords), &sites, &levels)) return nullptr;
+  if (sites < 0 || sites > AllocationSites::kMost) {
+    PyErr_Format(state_of(type)->invalid_value, "sites is %d; give a number from 0 to %d", sites,
+                 AllocationSites::kMost);
+    return nullptr;
+  }
+  AllocationSites* made = nullptr;
+  if (sites > 0) {
+    try {
+      made = new AllocationSites(static_cast<size_t>(sites));
+    } catch (const std::bad_alloc&) {
+      return PyErr_NoMemory();
+    }
+  }
+  PyObject* self = type->tp_alloc(type, 0);
+  if (self == nullptr) {
+    delete made;
+    return nullptr;
+  }
+  counter(self)->sites = made;
+  counter(self)->levels = levels;
+  return self;
 }
 
 PyMethodDef methods[] = {
@@ -249,6 +336,12 @@ PyMethodDef methods[] = {
      "stop($self, /)\n--\n\n"
      "Stop, and return the counts: {'raw', 'mem', 'object', 'malloc'}; malloc is None where it cannot be "
      "seen."},
+    {"call", as_method(call_method), METH_FASTCALL | METH_KEYWORDS,
+     "call($self, function, /, *args, **kwargs)\n--\n\nCall a function, counting from its start to its end; return "
+     "what it returns."},
+    {"send", as_method(send_method), METH_FASTCALL,
+     "send($self, generator, value, /)\n--\n\nRun a generator or coroutine to its next stop, counting; return whether "
+     "it has ended, and what it gave."},
     {"__enter__", enter, METH_NOARGS, "__enter__($self, /)\n--\n\nStart counting."},
     {"__exit__", as_method(leave), METH_FASTCALL, "__exit__($self, /, *exception)\n--\n\nStop; see counts."},
     {nullptr, nullptr, 0, nullptr},
@@ -257,11 +350,16 @@ PyMethodDef methods[] = {
 PyGetSetDef attributes[] = {
     {"counts", get_counts, nullptr, "The counts of the last stop(), or None.", nullptr},
     {"counting", get_counting, nullptr, "Whether it is between start and stop.", nullptr},
+    {"sites", get_sites, nullptr,
+     "Where the last count's allocations came from, in the order of the first of each: tuples of file, line, function,\n"
+     "the file and line in the watched block that led there (None and 0 if that is not known), source, count and\n"
+     "bytes. File and function are None for what could not be placed.",
+     nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
 constexpr const char* documentation =
-    "AllocationCounter()\n--\n\n"
+    "AllocationCounter(*, sites=0, levels=0)\n--\n\n"
     "Counts the allocations of the thread that starts it, until it stops it; also as a context manager.\n\n"
     "raw, mem and object are CPython's three allocator domains; malloc is what reaches the C library from\n"
     "elsewhere (malloc, calloc, realloc, posix_memalign, aligned_alloc, memalign). A request counts once, "
@@ -271,10 +369,13 @@ constexpr const char* documentation =
     "threads,\n"
     "C functions called through ctypes by name, libraries loaded while counting, and mmap. What a tracer "
     "laid\n"
-    "over the counter (tracemalloc started while counting) allocates for itself counts too.";
+    "over the counter (tracemalloc started while counting) allocates for itself counts too.\n\n"
+    "With sites, so many places in Python code are told apart, and nothing is allocated for that meanwhile. levels\n"
+    "says which frame is the watched block: 0 the caller of start, 1 its caller, and -1 what it calls.";
 
 PyType_Slot slots[] = {
     {Py_tp_doc, const_cast<char*>(documentation)},
+    {Py_tp_new, reinterpret_cast<void*>(counter_new)},
     {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
     {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
     {Py_tp_clear, reinterpret_cast<void*>(clear)},

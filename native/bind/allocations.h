@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "bind/types.h"
+#include "latency/alloc_counter.h"
 
 namespace latencykit::bind {
 
@@ -22,7 +23,7 @@ struct AllocationCounts {
 
 // All need the GIL. Nothing of ours allocates between the return of one and the call of the other.
 // 0, or -1 with InvalidStateError set when this thread is counting already.
-int start_counting();
+int start_counting(AllocationObserver observer = {});
 // The number of the count that this thread has under way, or 0. Numbers are never used again, as those of threads are.
 uint64_t current_count();
 // Precondition: this thread started.
