@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from latencykit.measurement import measure
     from latencykit.measuring.allocations import assert_no_allocations
     from latencykit.model import Claim, Target
+    from latencykit.one_call import measure
     from latencykit.suite import Component, Parameter, call, market, replay
 
 __all__ = ["Claim", "Component", "Parameter", "Target", "assert_no_allocations", "call", "market", "measure", "replay"]
@@ -20,7 +20,7 @@ _HOMES = {
     "assert_no_allocations": "latencykit.measuring.allocations",
     "call": "latencykit.suite",
     "market": "latencykit.suite",
-    "measure": "latencykit.measurement",
+    "measure": "latencykit.one_call",
     "replay": "latencykit.suite",
 }
 

@@ -15,7 +15,6 @@ from latencykit.analysis.summaries import Summary, summarise, with_speedups
 from latencykit.analysis.verdicts import judge_machine, judge_target
 from latencykit.engine.feeds import read_ticks
 from latencykit.hardware import detect
-from latencykit.measurement import check_clock
 from latencykit.measuring import events
 from latencykit.measuring.conditions import choose_cpu
 from latencykit.measuring.effort import Level, effort_for
@@ -23,6 +22,7 @@ from latencykit.measuring.interrupts import Interrupts
 from latencykit.measuring.loading import Source, select
 from latencykit.measuring.runner import run_component
 from latencykit.model import Failure, MeterReading, Result, Run, Samples, Validity
+from latencykit.one_call import check_clock
 from latencykit.suite import Component
 
 __all__ = ["Plan", "bench", "select"]

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from latencykit.errors import InvalidTypeError, InvalidValueError, UnsupportedError
-from latencykit.measurement import Measurement, measure_in_rounds
+from latencykit.measurement import Measurement
 from latencykit.measuring.rounds import Rounds
+from latencykit.one_call import measure_in_rounds
 from latencykit.testing.fixture import Meter
 
 Arguments = tuple[Sequence[Any], Mapping[str, Any]]

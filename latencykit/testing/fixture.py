@@ -8,11 +8,12 @@ from typing import Any, Literal
 import pytest
 
 from latencykit.errors import InvalidTypeError, InvalidValueError, LatencykitError
-from latencykit.measurement import FirstCall, Measurement, Settings, call_first, measure_call, prepare
+from latencykit.measurement import FirstCall, Measurement
 from latencykit.measuring.allocations import PLACES, describe_sites, merged_sites
 from latencykit.measuring.conditions import allowed_cpus
 from latencykit.measuring.sampling import Subject, allocation_sites
 from latencykit.model import Target
+from latencykit.one_call import Settings, call_first, measure_call, prepare
 from latencykit.suite import Operation
 from latencykit.targets import parse_targets
 from latencykit.testing.judging import Judged, judge, table

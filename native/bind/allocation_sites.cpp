@@ -80,12 +80,12 @@ PyObject* AllocationSites::as_list() const {
   const auto append = [&](const Site& site) {
     if (list == nullptr || site.count == 0) return;
     const Place& place = site.place;
-    PyObject* item = Py_BuildValue("OiOOisKK", or_none(place.code ? place.code->co_filename : nullptr), place.line,
-                                   or_none(place.code ? place.code->co_qualname : nullptr),
-                                   or_none(place.from_code ? place.from_code->co_filename : nullptr), place.from_line,
-                                   kSourceNames[static_cast<size_t>(place.source)],
-                                   static_cast<unsigned long long>(site.count),
-                                   static_cast<unsigned long long>(site.bytes));
+    PyObject* item =
+        Py_BuildValue("OiOOisKK", or_none(place.code ? place.code->co_filename : nullptr), place.line,
+                      or_none(place.code ? place.code->co_qualname : nullptr),
+                      or_none(place.from_code ? place.from_code->co_filename : nullptr), place.from_line,
+                      kSourceNames[static_cast<size_t>(place.source)], static_cast<unsigned long long>(site.count),
+                      static_cast<unsigned long long>(site.bytes));
     if (item == nullptr || PyList_Append(list, item) < 0) Py_CLEAR(list);
     Py_XDECREF(item);
   };

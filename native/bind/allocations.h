@@ -32,6 +32,9 @@ AllocationCounts stop_counting();
 // thread may start another.
 void abandon_counting(uint64_t count);
 
+// Sets InvalidStateError; returns -1.
+int raise_invalid_state(const char* message);
+
 // A new dict of the four counts, malloc None where it is not counted; null with InvalidStateError if incomplete.
 PyObject* counts_as_dict(const AllocationCounts& counts);
 

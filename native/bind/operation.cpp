@@ -13,10 +13,10 @@ namespace {
 
 struct OperationObject {
   PyObject_HEAD PyObject* function;
-  PyObject* rows;    // a tuple of tuples: owns every argument
-  PyObject* clock;   // a SimulatedClock, or null for the process's clock
+  PyObject* rows;      // a tuple of tuples: owns every argument
+  PyObject* clock;     // a SimulatedClock, or null for the process's clock
   PyObject* keywords;  // a tuple of names for the last arguments of each row, or null
-  PyObject** slots;  // per row one scratch slot, as vectorcall may ask for, then the borrowed arguments
+  PyObject** slots;    // per row one scratch slot, as vectorcall may ask for, then the borrowed arguments
   Py_ssize_t arguments;
   Py_ssize_t next;  // the row of the next call
 };

@@ -63,10 +63,12 @@ inline void* hooked_malloc(size_t size) {
   return tallied(AllocationSource::malloc, size, [=] { return real_function<void*(size_t)>(kMalloc)(size); });
 }
 inline void* hooked_calloc(size_t count, size_t size) {
-  return tallied(AllocationSource::malloc, count * size, [=] { return real_function<void*(size_t, size_t)>(kCalloc)(count, size); });
+  return tallied(AllocationSource::malloc, count * size,
+                 [=] { return real_function<void*(size_t, size_t)>(kCalloc)(count, size); });
 }
 inline void* hooked_realloc(void* block, size_t size) {
-  return tallied(AllocationSource::malloc, size, [=] { return real_function<void*(void*, size_t)>(kRealloc)(block, size); });
+  return tallied(AllocationSource::malloc, size,
+                 [=] { return real_function<void*(void*, size_t)>(kRealloc)(block, size); });
 }
 inline int hooked_posix_memalign(void** block, size_t alignment, size_t size) {
   int error = 0;
