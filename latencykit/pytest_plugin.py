@@ -56,6 +56,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.addinivalue_line("markers", _MARKER)
         adopting.register(config)
+    if config.getoption("--latencykit-target") or config.getini("latencykit_targets"):
+        from latencykit.testing.session import options_of
+
+        options_of(config)  # what cannot be read is told before any test runs
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Reporter(config), "latencykit-reporter")
 
