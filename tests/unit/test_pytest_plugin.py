@@ -1,5 +1,6 @@
 """The pytest plugin in real runs of pytest: verdicts, what it says, and what it refuses."""
 
+import json
 import subprocess
 import sys
 
@@ -162,8 +163,8 @@ def test_output_of_measured_calls_is_not_kept(made):
     assert made.text.count("some words") <= 2
 
 
-def test_the_run_on_file_is_one_of_ours(made, tmp_path_factory):
-    run = decode_run(__import__("json").dumps(made.run).encode())
+def test_the_run_on_file_is_one_of_ours(made):
+    run = decode_run(json.dumps(made.run).encode())
     names = {row.name for row in run.results}
     for name in ("test_made/test_met", "test_made/TestGroup.test_inside", "test_made/test_parameters[n=3,kind=int]",
                  "test_made/test_parameters[n=3,kind=int,call=2]"):  # fmt: skip
@@ -263,7 +264,7 @@ def test_a_project_that_does_not_use_it_pays_next_to_nothing(tmp_path):
 
 
 def test_the_plugin_imports_nothing_heavy():
-    code = "import sys, pytest; before = set(sys.modules); import latencykit.pytest_plugin; print(*set(sys.modules) - before)"
+    code = "import sys, pytest; old = set(sys.modules); import latencykit.pytest_plugin; print(*set(sys.modules) - old)"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) <= {"latencykit", "latencykit.pytest_plugin", "latencykit.testing"}
 
