@@ -103,8 +103,8 @@ def _print(file: Path, *, in_use: bool) -> "RecoveredLog":
 def _summary(found: "RecoveredLog") -> list[str]:
     if found.unfinished:
         return ["nothing to recover: the logger was killed while it made its file of rings; the empty file is deleted"]
-    lines = found.records + found.rest_lines
-    sentences = [f"{lines} {'record' if lines == 1 else 'records'} of process {found.process} recovered"]
+    records = found.records
+    sentences = [f"{records} {'record' if records == 1 else 'records'} of process {found.process} recovered"]
     if found.torn_bytes:
         sentences.append(f"the log ends inside the first of them, after {found.torn_bytes} bytes")
     if found.dropped:

@@ -23,7 +23,10 @@ allocating. To know:
   `has_writer` tells. Taking over empties the book, since its prices are of before the crash.
 * A book in shared memory has one writer, over all processes; the kernel ends its claim when it closes the book or
   dies. A forked child reads, its parent goes on writing. The name stays until ``unlink()`` or ``remove(name)``.
-  The memory is open to this user alone.
+  The memory is open to this user alone. If a process of this user cuts its file short, every call that meets it
+  raises `DataError`, and live rows read as zeros. The first book in shared memory, or ring, of a process installs a
+  handler of SIGBUS for that, which leaves every other SIGBUS to the handler before it; one that is installed later
+  and does not call it takes this protection away.
 * In its own process any thread may use a book, one at a time by the interpreter's lock.
 
 `BOOK_LEVEL_DTYPE` is a row of the arrays: `price` (float64) and `quantity` (int64). `BOOK_UPDATE_DTYPE` is a

@@ -18,8 +18,9 @@ class RecoveredLog:
     """What came out of a file of rings.
 
     Attributes:
-        records: Records found in the rings and written as lines.
-        rest_lines: Lines of a batch that the log had got in part, or not at all, when the process was killed.
+        records: Records written as lines: those found in the rings, and those among `rest_lines`.
+        rest_lines: Lines of a batch that the log had got in part, or not at all, when the process was killed; some may
+            be the logger's own.
         damaged: Places where damaged records were skipped; a line marks each.
         dropped: Records that the rings had dropped and that no line in the log speaks of; a line says how many.
         torn_bytes: Bytes that the log has of the first of `rest_lines`; appending completes that line.

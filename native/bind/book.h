@@ -14,11 +14,14 @@ namespace latencykit::bind {
 
 // What a book that may never be written to looks at.
 inline constexpr std::atomic<bool> kMayNotWrite{false};
+// The same of the memory of a book that nobody can cut short.
+inline constexpr std::atomic<bool> kIsNotCut{false};
 
 // A book, or what is left of one after close(): its name, symbol and depth.
 struct BookObject {
   PyObject ob_base;
   const std::atomic<bool>* may_write;  // The claim on shared memory, which a fork ends; or a constant.
+  const std::atomic<bool>* is_cut;     // Whether the memory was cut short, so that what was read last means nothing.
   std::optional<BookWriter> writer;
   std::optional<BookReader> reader;      // Empty once closed.
   std::shared_ptr<void> memory;          // Held also by the live arrays.
@@ -76,6 +79,15 @@ PyObject* new_snapshot(PyTypeObject* type, std::size_t depth, PyObject* symbol);
 
 // OrderBook.apply(records).
 PyObject* book_apply(PyObject* self, PyObject* records);
+
+// What an access to the memory found or wrote means nothing if this is true afterwards: then there is an exception.
+[[gnu::cold]] void raise_book_cut(BookObject* self);
+inline bool refuse_if_cut(BookObject* self) {
+  if (!self->is_cut->load(std::memory_order_relaxed)) [[likely]]
+    return false;
+  raise_book_cut(self);
+  return true;
+}
 
 // Refuses to write: the book is closed, only attached, or inherited by a fork.
 PyObject* refuse_write(PyObject* self);

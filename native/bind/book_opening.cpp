@@ -103,6 +103,7 @@ BookObject* new_object(PyTypeObject* type, PyObject* symbol, PyObject* name, std
   ::new (&self->memory) std::shared_ptr<void>();
   ::new (&self->shared) std::shared_ptr<SharedMemory>();
   self->may_write = &kMayNotWrite;
+  self->is_cut = &kIsNotCut;
   self->snapshot_type = state_of(type)->book_snapshot;
   Py_INCREF(reinterpret_cast<PyObject*>(self->snapshot_type));
   self->symbol = Py_NewRef(symbol);
@@ -152,9 +153,12 @@ PyObject* new_shared(PyTypeObject* type, std::shared_ptr<SharedMemory> memory, P
     self->writer.emplace(header, getpid());
     self->may_write = memory->claim_flag();
   }
+  self->is_cut = memory->cut_flag();
   self->memory = memory;
   self->shared = std::move(memory);
-  return &self->ob_base;
+  if (!refuse_if_cut(self)) return &self->ob_base;
+  Py_DECREF(&self->ob_base);
+  return nullptr;
 }
 
 }  // namespace

@@ -135,6 +135,7 @@ PyObject* book_apply(PyObject* self, PyObject* records) {
       change(side, updates.price_at(i), updates.quantity_at(i));
     }
   });
+  if (refuse_if_cut(as_book(self))) return nullptr;
   Py_RETURN_NONE;
 }
 

@@ -42,9 +42,15 @@ inline bool read_small_int(PyObject* object, std::int64_t* value) {
   return overflow == 0 && !(*value == -1 && PyErr_Occurred());
 }
 
-// `type` is one of ours, for its exceptions.
+// `type` is one of ours, for its exceptions. Only the slow way's own variable has an address, so that the caller's stays
+// in a register.
 inline bool read_int(PyTypeObject* type, PyObject* object, const char* name, std::int64_t* value) {
-  return read_small_int(object, value) || read_int_slowly(type, object, name, value);
+  if (read_small_int(object, value)) [[likely]]
+    return true;
+  std::int64_t slow;
+  if (!read_int_slowly(type, object, name, &slow)) return false;
+  *value = slow;
+  return true;
 }
 
 [[gnu::noinline]] inline bool read_double_slowly(PyTypeObject* type, PyObject* object, const char* name,
@@ -61,8 +67,13 @@ inline bool read_int(PyTypeObject* type, PyObject* object, const char* name, std
 }
 
 inline bool read_double(PyTypeObject* type, PyObject* object, const char* name, double* value) {
-  if (!PyFloat_CheckExact(object)) return read_double_slowly(type, object, name, value);
-  *value = PyFloat_AS_DOUBLE(object);
+  if (PyFloat_CheckExact(object)) [[likely]] {
+    *value = PyFloat_AS_DOUBLE(object);
+    return true;
+  }
+  double slow;
+  if (!read_double_slowly(type, object, name, &slow)) return false;
+  *value = slow;
   return true;
 }
 

@@ -23,7 +23,8 @@ static_assert(static_cast<int>(BookSide::kBid) == 0 && static_cast<int>(BookSide
 // ---- reading
 
 bool refuse_if_closed(BookObject* self) {
-  if (self->reader.has_value()) return false;
+  if (self->reader.has_value()) [[likely]]
+    return false;
   PyErr_Format(state_of(Py_TYPE(&self->ob_base))->invalid_state,
                "the book of %R is closed; attach to it or create it again", self->symbol);
   return true;
@@ -83,6 +84,7 @@ template <typename Attempt, typename Between>
   for (int round = 0;; ++round) {
     for (int i = 0; i < kTriesInARow; ++i) {
       const ReadResult result = attempt();
+      if (self->is_cut->load(std::memory_order_relaxed)) break;
       if (result == ReadResult::kDone) return true;
       if (result == ReadResult::kDamaged) {
         between();
@@ -91,6 +93,7 @@ template <typename Attempt, typename Between>
       }
     }
     between();
+    if (refuse_if_cut(self)) return false;
     if (is_abandoned(self)) {
       refuse_abandoned(self);
       return false;
@@ -109,7 +112,8 @@ template <typename Attempt, typename Between>
 bool read(BookObject* self, Attempt attempt, Between between) {
   if (!self->reader.has_value()) [[unlikely]]
     return !refuse_if_closed(self);
-  return attempt() == ReadResult::kDone || read_patiently(self, attempt, between);
+  const bool done = attempt() == ReadResult::kDone && !self->is_cut->load(std::memory_order_relaxed);
+  return done || read_patiently(self, attempt, between);
 }
 
 PyObject* book_figure(PyObject* object, void* closure) {
@@ -170,7 +174,7 @@ void release_memory(PyObject* capsule) {
 // The live rows: the array holds the memory itself, so that it outlives the book and its close().
 PyObject* book_side(PyObject* object, BookSide side) {
   BookObject* self = as_book(object);
-  if (refuse_if_closed(self)) return nullptr;
+  if (refuse_if_closed(self) || refuse_if_cut(self)) return nullptr;
   auto* memory = new (std::nothrow) std::shared_ptr<void>(self->memory);
   if (memory == nullptr) return PyErr_NoMemory();
   PyObject* capsule = PyCapsule_New(memory, nullptr, release_memory);
@@ -183,12 +187,14 @@ PyObject* book_asks(PyObject* self, void*) { return book_side(self, BookSide::kA
 
 PyObject* book_version(PyObject* object, void*) {
   if (refuse_if_closed(as_book(object))) return nullptr;
-  return PyLong_FromUnsignedLongLong(SequenceLock<>::version_of(as_book(object)->reader->number()));
+  const std::uint64_t version = as_book(object)->reader->version();
+  return refuse_if_cut(as_book(object)) ? nullptr : PyLong_FromUnsignedLongLong(version);
 }
 
 PyObject* book_updates(PyObject* object, void*) {
   if (refuse_if_closed(as_book(object))) return nullptr;
-  return PyLong_FromUnsignedLongLong(as_book(object)->reader->updates());
+  const std::uint64_t updates = as_book(object)->reader->updates();
+  return refuse_if_cut(as_book(object)) ? nullptr : PyLong_FromUnsignedLongLong(updates);
 }
 
 PyObject* book_symbol(PyObject* self, void*) { return Py_NewRef(as_book(self)->symbol); }
@@ -230,12 +236,14 @@ PyObject* book_update(PyObject* object, PyObject* const* arguments, Py_ssize_t c
   // After the arguments, whose code may have closed the book.
   if (!as_book(object)->may_write->load(std::memory_order_relaxed)) return refuse_write(object);
   as_book(object)->writer->update(static_cast<BookSide>(side), price, quantity);
+  if (refuse_if_cut(as_book(object))) return nullptr;
   Py_RETURN_NONE;
 }
 
 PyObject* book_clear(PyObject* object, PyObject*) {
   if (!as_book(object)->may_write->load(std::memory_order_relaxed)) return refuse_write(object);
   as_book(object)->writer->clear();
+  if (refuse_if_cut(as_book(object))) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -243,6 +251,7 @@ PyObject* book_clear(PyObject* object, PyObject*) {
 
 void close_book(BookObject* self) {
   self->may_write = &kMayNotWrite;
+  self->is_cut = &kIsNotCut;
   self->writer.reset();
   self->reader.reset();
   if (self->shared != nullptr) self->shared->release_claim();
@@ -346,6 +355,14 @@ PyType_Spec book_spec = {"latencykit._core.OrderBook", sizeof(BookObject), 0,
                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, book_slots};
 
 }  // namespace
+
+void raise_book_cut(BookObject* self) {
+  PyErr_Format(
+      state_of(Py_TYPE(&self->ob_base))->data_error,
+      "the book of %R has lost its memory: some process cut the file of shared memory %R short, or /dev/shm is "
+      "full. Free it with OrderBook.remove(%R) and make a new one",
+      self->symbol, self->name, self->name);
+}
 
 PyObject* refuse_write(PyObject* object) {
   BookObject* self = as_book(object);

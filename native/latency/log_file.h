@@ -91,6 +91,8 @@ class LogFile {
   }
   // Ends a line of the logger's own, which is not counted among the written.
   void end_notice() {
+    text_.room(1);
+    notices_.push_back(text_.size() + 1);
     text_.append('\n');
     line_start_ = text_.size();
   }
@@ -109,7 +111,7 @@ class LogFile {
 
   // Writes everything gathered so far. Returns how many bytes of it are in the file now.
   std::size_t write_out() {
-    if (journal_ != nullptr) journal_->begin(text_.text());
+    if (journal_ != nullptr) journal_->begin({text_.text(), ends_, notices_});
     std::size_t done = 0;
     while (done < text_.size()) {
       const std::size_t end = end_of_what_fits(done);
@@ -126,6 +128,7 @@ class LogFile {
     text_.clear();
     line_start_ = 0;
     ends_.clear();
+    notices_.clear();
     return done;
   }
 
@@ -335,7 +338,8 @@ class LogFile {
   int rotation_failure_ = 0;
 
   TextBuffer text_;
-  std::vector<std::size_t> ends_;  // Where each counted line of the buffer ends.
+  std::vector<std::size_t> ends_;     // Where each counted line of the buffer ends,
+  std::vector<std::size_t> notices_;  // and each of the others.
   std::size_t line_start_ = 0;
   bool torn_ = false;  // The file ends in the middle of a line.
   std::uint64_t announced_ = 0, announcing_ = 0;

@@ -156,22 +156,31 @@ class LogMapping final : public LogJournal {
   // How many dropped records the lines speak of that come with the next batch or came before.
   void announced(std::uint64_t dropped) { announced_ = dropped; }
 
-  void begin(std::string_view text) noexcept override {
+  void begin(const LogBatch& lines) noexcept override {
     const std::lock_guard lock(mutex_);
     number_ = state_->committed.load(std::memory_order_relaxed) + 1;
-    pending_ = mark_rings(number_) || !text.empty();
+    pending_ = mark_rings(number_) || !lines.text.empty();
     if (!pending_) return;
     if (clock_ != nullptr) publish_clock(clock_->state());
-    text_is_here_ = keep_text(text);
-    length_ = text.size();
-    state_->batches[number_ % 2] = batch_of({}, 0);
+    const bool is_here = keep_lines(lines);
+    batch_ = {.text_at = text_.offset + rings_file::kPage,
+              .text_bytes = lines.text.size(),
+              .records = lines.records.size(),
+              .notices = lines.notices.size(),
+              .announced = announced_,
+              .text_is_here = is_here};
+    state_->batches[number_ % 2] = batch_;
   }
 
   void appending(int fd, std::size_t done) noexcept override {
     if (!pending_) return;
     struct stat log{};
     ::fstat(fd, &log);
-    state_->batches[number_ % 2] = batch_of(log, done);
+    batch_.done = done;
+    batch_.device = log.st_dev;
+    batch_.inode = log.st_ino;
+    batch_.file_start = static_cast<std::uint64_t>(log.st_size);
+    state_->batches[number_ % 2] = batch_;
     state_->intent.store(number_, std::memory_order_release);
     ++number_;  // For the part after this, if there is one.
   }
@@ -316,26 +325,20 @@ class LogMapping final : public LogJournal {
     return moved;
   }
 
-  rings_file::Batch batch_of(const struct stat& log, std::size_t done) const {
-    return {.text_at = text_.offset + rings_file::kPage + done,
-            .text_bytes = length_ - done,
-            .device = log.st_dev,
-            .inode = log.st_ino,
-            .file_start = static_cast<std::uint64_t>(log.st_size),
-            .announced = announced_,
-            .text_is_here = text_is_here_};
-  }
-
   // Whether the lines could be copied into the file.
-  bool keep_text(std::string_view text) noexcept {
-    if (text.size() > text_.bytes - rings_file::kPage) {
+  bool keep_lines(const LogBatch& lines) noexcept {
+    const std::size_t bytes = rings_file::batch_bytes(lines.text.size(), lines.records.size() + lines.notices.size());
+    if (bytes > text_.bytes - rings_file::kPage) {
       try {
-        text_ = add_segment(rings_file::SegmentKind::kText, 2 * text.size());
+        text_ = add_segment(rings_file::SegmentKind::kText, 2 * bytes);
       } catch (const std::exception&) {
         return false;
       }
     }
-    std::memcpy(text_.at + rings_file::kPage, text.data(), text.size());
+    char* const text = text_.at + rings_file::kPage;
+    std::copy(lines.text.begin(), lines.text.end(), text);
+    auto* const ends = reinterpret_cast<std::uint64_t*>(text + rings_file::batch_ends_at(0, lines.text.size()));
+    std::copy(lines.notices.begin(), lines.notices.end(), std::copy(lines.records.begin(), lines.records.end(), ends));
     return true;
   }
 
@@ -355,8 +358,7 @@ class LogMapping final : public LogJournal {
 
   // Of the batch between begin() and end().
   bool pending_ = false;
-  bool text_is_here_ = false;
-  std::size_t length_ = 0;
+  rings_file::Batch batch_{};
   std::uint64_t number_ = 0;
 };
 

@@ -32,6 +32,7 @@
 
 #include "latency/log_clock.h"
 #include "latency/log_file.h"
+#include "latency/log_interrupted_batch.h"
 #include "latency/log_lines.h"
 #include "latency/log_mapping.h"
 #include "latency/log_ring_reader.h"
@@ -71,15 +72,17 @@ class LogRecovery {
 
   // What was wrong with the file, in words.
   const std::vector<std::string>& damage() const { return damage_; }
+  // Records of which write() has written a line, those of the interrupted batch included.
   std::uint64_t records() const { return records_; }
   std::uint64_t damaged() const { return damaged_; }
   std::uint64_t dropped() const { return dropped_; }
-  // Lines of the batch that was being written, of which the log has some, and the bytes that it has of the first
-  // of them.
-  std::uint64_t rest_lines() const { return static_cast<std::uint64_t>(std::count(rest_.begin(), rest_.end(), '\n')); }
-  std::size_t torn_bytes() const { return torn_; }
-  // Whether what is written first completes the last line of the log.
-  bool completes_line() const { return torn_in_log_ && torn_ != 0; }
+  // Lines that the log has not got, or not all, of the batch that was being written: of records and the logger's own;
+  // and the bytes that it has of the first of them.
+  std::uint64_t rest_lines() const { return rest_.lines(); }
+  std::size_t torn_bytes() const { return rest_.torn_bytes(); }
+  // Whether what is written first completes the last line of the log, and what the log has of that line.
+  bool completes_line() const { return rest_.completes_log(); }
+  std::string_view torn_text() const { return rest_.torn_text(); }
   // Whether some lines may come a second time, because the log is not as its logger left it.
   bool inexact() const { return inexact_; }
 
@@ -102,7 +105,8 @@ class LogRecovery {
   void write(LogFile& out, bool continuing, bool telling = false) {
     LogLines lines(out, sites_, static_cast<LogFormat>(header_.line_format != 0));
     lines.clock() = WallClock(clock_);
-    write_rest(out, continuing && torn_in_log_);
+    rest_.write(out, continuing && completes_line());
+    records_ += rest_.records();
     count_missing();
     const bool overwriting = kind_ == LogRingKind::kOverwriting;
     std::priority_queue<Next, std::vector<Next>, std::greater<>> order;
@@ -120,7 +124,7 @@ class LogRecovery {
       if (out.batch_is_full()) out.write_out();
     }
     if (!overwriting) announce(lines, last);
-    if (telling) lines.recovered(last, records_ + rest_lines(), header_.process);
+    if (telling) lines.recovered(last, records_, header_.process);
     out.write_out();
   }
 
@@ -168,6 +172,10 @@ class LogRecovery {
     }
     batch_ = page.load<Batch>(kStateAt + offsetof(RingsFileState, batches) + intent_ % 2 * sizeof(Batch));
     announced_ = batch_.announced;
+    if (intent_ == committed_ + 1 && !text_is_here()) {  // Nobody will read what it says.
+      announced_ =
+          page.load<Batch>(kStateAt + offsetof(RingsFileState, batches) + committed_ % 2 * sizeof(Batch)).announced;
+    }
     const auto number = state(offsetof(RingsFileState, clock_number), std::uint64_t{});
     clock_ =
         page.load<WallClockState>(kStateAt + offsetof(RingsFileState, clocks) + number % 2 * sizeof(WallClockState));
@@ -377,10 +385,7 @@ class LogRecovery {
   // --- the interrupted batch ---------------------------------------------------------------------------------
 
   bool interrupted() const { return intent_ != committed_; }
-  bool text_is_here() const {
-    return batch_.text_is_here != 0 && batch_.text_at <= file_.bytes() &&
-           batch_.text_bytes <= std::min(file_.bytes() - batch_.text_at, file_.most_content());
-  }
+  bool text_is_here() const { return InterruptedBatch::is_here(file_, batch_); }
   // Without its text, an interrupted batch is taken as not written at all.
   std::uint64_t last_batch_target() const { return interrupted() && !text_is_here() ? committed_ : intent_; }
 
@@ -390,60 +395,12 @@ class LogRecovery {
       inexact_ = true;
       return;
     }
-    rest_.resize(batch_.text_bytes);
-    file_.read(batch_.text_at, rest_.data(), rest_.size());
-    const std::optional<std::size_t> got = written_part(log_path);
-    if (!got) {
-      inexact_ = true;
-      return;
-    }
-    const std::size_t line = *got == 0 ? 0 : rest_.rfind('\n', *got - 1) + 1;
-    torn_ = *got - line;
-    rest_.erase(0, line);
-  }
-
-  // How much of the rest the log has got; nothing if that cannot be told.
-  std::optional<std::size_t> written_part(const std::string& log_path) {
-    std::vector<std::string> names = {log_path, log_path + ".new"};
-    for (int number = 1; number <= 1000; ++number) {
-      names.push_back(log_path + "." + std::to_string(number));
-      struct stat found;
-      if (::lstat(names.back().c_str(), &found) != 0) break;
-    }
-    for (const std::string& name : names) {
-      const int fd = ::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-      if (fd < 0) continue;
-      struct stat found;
-      const bool same = ::fstat(fd, &found) == 0 && found.st_dev == batch_.device && found.st_ino == batch_.inode;
-      const std::optional<std::size_t> part = same ? common_part(fd) : std::nullopt;
-      ::close(fd);
-      if (!same) continue;
-      torn_in_log_ = name == log_path;
-      return part;
-    }
-    return std::nullopt;
-  }
-
-  std::optional<std::size_t> common_part(int fd) const {
-    const rings_file::Reader log(fd);
-    if (log.bytes() < batch_.file_start) return std::nullopt;
-    const std::uint64_t there = std::min<std::uint64_t>(log.bytes() - batch_.file_start, rest_.size());
-    std::string text(there, '\0');
-    if (log.read(batch_.file_start, text.data(), text.size()) != text.size()) return std::nullopt;
-    if (rest_.compare(0, text.size(), text) != 0) return std::nullopt;
-    return text.size();
+    rest_ = InterruptedBatch(file_, batch_, log_path);
+    if (!rest_.is_exact()) inexact_ = true;
+    if (!rest_.is_sound()) damage_.push_back("it does not say where the lines of its last batch end");
   }
 
   // --- lines -------------------------------------------------------------------------------------------------
-
-  void write_rest(LogFile& out, bool continuing) {
-    if (rest_.empty()) return;
-    std::string_view rest = rest_;
-    if (continuing) rest.remove_prefix(torn_);
-    out.text().append(rest.substr(0, rest.size() - 1));
-    out.end_line();
-    out.write_out();
-  }
 
   void announce(LogLines& lines, std::uint64_t as_of) {
     if (dropped_ != 0) lines.announce(as_of, dropped_, true);
@@ -500,9 +457,8 @@ class LogRecovery {
   std::vector<int> arguments_;        // Of each site's number in the file; -1 where there is none.
   std::vector<std::uint32_t> known_;  // Its number in sites_.
   std::vector<Ring> rings_;
-  std::string rest_;  // What the log has not got of the interrupted batch, from the beginning of a line.
-  std::size_t torn_ = 0;
-  bool torn_in_log_ = false, inexact_ = false;
+  InterruptedBatch rest_;  // What the log has not got of it.
+  bool inexact_ = false;
   std::uint64_t total_missing_ = 0, records_ = 0, damaged_ = 0, dropped_ = 0;
 };
 

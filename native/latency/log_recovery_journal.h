@@ -9,9 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <span>
 #include <string_view>
 
 #include "latency/log_file.h"
@@ -25,27 +28,37 @@ class LogRecoveryJournal final : public LogJournal {
  public:
   // `fd` is the file of rings, open for reading and writing; `log` is where the lines go.
   LogRecoveryJournal(int fd, const LogRecovery& recovery, const LogFile& log)
-      : fd_(fd), recovery_(recovery), log_(log), last_(recovery.last_batch()), number_(recovery.last_number()) {}
+      : fd_(fd),
+        recovery_(recovery),
+        log_(log),
+        last_(recovery.last_batch()),
+        number_(recovery.last_number()),
+        torn_(recovery.completes_line() ? recovery.torn_text() : std::string_view()) {}
 
-  void begin(std::string_view text) noexcept override {
+  void begin(const LogBatch& lines) noexcept override {
+    if (log_.lost() != 0) return;
     ++number_;
     appended_ = false;
-    text_at_ = keep_text(text);
-    length_ = text.size();
+    const std::uint64_t at = keep_lines(lines);
+    batch_ = {.text_at = at,
+              .text_bytes = torn_.size() + lines.text.size(),
+              .records = lines.records.size(),
+              .notices = lines.notices.size(),
+              .text_is_here = at != 0};
     recovery_.each_ring([this](std::uint64_t segment, std::uint64_t position, std::uint64_t number,
                                std::uint64_t missing) { mark(segment, position, number, missing); });
   }
 
   void appending(int fd, std::size_t done) noexcept override {
+    if (log_.lost() != 0) return;
     struct stat log{};
     ::fstat(fd, &log);
-    intend({.text_at = text_at_ + done,
-            .text_bytes = length_ - done,
-            .device = log.st_dev,
-            .inode = log.st_ino,
-            .file_start = static_cast<std::uint64_t>(log.st_size),
-            .announced = recovery_.announced(),
-            .text_is_here = text_at_ != 0});
+    batch_.done = done;
+    batch_.device = log.st_dev;
+    batch_.inode = log.st_ino;
+    batch_.file_start = static_cast<std::uint64_t>(log.st_size) - torn_.size();
+    batch_.announced = recovery_.announced();
+    intend(batch_);
   }
 
   void end() noexcept override {
@@ -57,6 +70,7 @@ class LogRecoveryJournal final : public LogJournal {
     }
     put(rings_file::kStateAt + offsetof(rings_file::RingsFileState, committed), number_);
     last_ = number_;
+    torn_ = {};
   }
 
  private:
@@ -90,10 +104,29 @@ class LogRecoveryJournal final : public LogJournal {
     put(at + offsetof(Mark, batch), number_);
   }
 
-  // Where the copy of the text is, in a segment behind everything else in the file; 0 if there is no room for it.
-  std::uint64_t keep_text(std::string_view text) {
-    if (text.empty() || (text.size() > room_ && !add_room(text.size()))) return 0;
-    return write_at(text_area_, text.data(), text.size()) ? text_area_ : 0;
+  // Where the copy of the lines is, in a segment behind everything else in the file; 0 if there is no room for it.
+  // The first has all of the line that it completes.
+  std::uint64_t keep_lines(const LogBatch& lines) {
+    const std::size_t size = torn_.size() + lines.text.size();
+    const std::size_t bytes = rings_file::batch_bytes(size, lines.records.size() + lines.notices.size());
+    if (lines.text.empty() || (bytes > room_ && !add_room(bytes))) return 0;
+    const std::uint64_t ends = rings_file::batch_ends_at(text_area_, size);
+    const bool kept = write_at(text_area_, torn_.data(), torn_.size()) &&
+                      write_at(text_area_ + torn_.size(), lines.text.data(), lines.text.size()) &&
+                      write_ends(ends, lines.records) &&
+                      write_ends(ends + lines.records.size() * sizeof(std::uint64_t), lines.notices);
+    return kept ? text_area_ : 0;
+  }
+
+  bool write_ends(std::uint64_t at, std::span<const std::size_t> ends) const {
+    std::uint64_t some[256];
+    for (; !ends.empty(); ends = ends.subspan(std::min(ends.size(), std::size(some)))) {
+      const std::size_t count = std::min(ends.size(), std::size(some));
+      for (std::size_t i = 0; i < count; ++i) some[i] = torn_.size() + ends[i];
+      if (!write_at(at, some, count * sizeof some[0])) return false;
+      at += count * sizeof some[0];
+    }
+    return true;
   }
 
   bool add_room(std::size_t bytes) {
@@ -128,8 +161,10 @@ class LogRecoveryJournal final : public LogJournal {
   const LogFile& log_;
   std::uint64_t last_;
   std::uint64_t number_;
-  std::uint64_t text_area_ = 0, text_at_ = 0;
-  std::size_t room_ = 0, length_ = 0;
+  std::string_view torn_;  // What the log has of the line that the first batch completes.
+  rings_file::Batch batch_{};
+  std::uint64_t text_area_ = 0;
+  std::size_t room_ = 0;
   bool appended_ = false;
 };
 

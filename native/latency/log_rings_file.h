@@ -4,7 +4,7 @@
 //   page 1 ...       segments, each a whole number of pages that begins with a SegmentHeader:
 //     kRing          RingSegment, then from the next page on the ring's bytes, a power of two
 //     kSites         SitesSegment, then SiteEntry after SiteEntry: templates and levels
-//     kText          the lines of the batch that is being written
+//     kText          the lines of the batch that is being written, and where each ends
 //
 // Promises
 //   * Nothing in it is a pointer: a record names its site by number, the sites' texts are in the file.
@@ -18,7 +18,7 @@
 // `intent` is counted up, then the lines are written to the log, then `committed` follows. If both are equal,
 // everything up to the marks is in the log and the rest in the rings. If `intent` is ahead, the log has some
 // first part of these lines from `file_start` on, and how much can be seen by comparing. A batch that goes on in
-// another file, because the log is rotated, counts `intent` up once more with what is left of the lines.
+// another file, because the log is rotated, counts `intent` up once more, with where in the lines it goes on.
 #pragma once
 
 #include <atomic>
@@ -34,7 +34,7 @@
 namespace latencykit::rings_file {
 
 inline constexpr char kMagic[8] = {'L', 'K', 'R', 'I', 'N', 'G', 'S', '\n'};
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::uint32_t kByteOrder = 0x01020304;
 inline constexpr std::uint64_t kSegmentMagic = 0x746E656D67655321;
 inline constexpr std::size_t kPage = 4096;
@@ -57,12 +57,23 @@ struct RingsFileHeader {
 };
 
 struct Batch {
-  std::uint64_t text_at, text_bytes;  // In this file.
-  std::uint64_t device, inode;        // The log file that the lines are written to,
-  std::uint64_t file_start;           // and where in it.
-  std::uint64_t announced;            // Dropped records that lines up to this batch speak of.
-  std::uint64_t text_is_here;         // 0 if there was no room for it.
+  std::uint64_t text_at = 0, text_bytes = 0;  // Its lines, in this file; batch_ends_at() says what is behind them.
+  std::uint64_t records = 0, notices = 0;     // How many of them are of records, and how many of the logger's own.
+  std::uint64_t done = 0;                     // Bytes of them that went to an earlier log file.
+  std::uint64_t device = 0, inode = 0;        // The log file that the others are written to,
+  std::uint64_t file_start = 0;               // and where in it.
+  std::uint64_t announced = 0;                // Dropped records that lines up to this batch speak of.
+  std::uint64_t text_is_here = 0;             // 0 if there was no room for it.
 };
+
+// Behind the text of a batch: where the line of each record ends in it, then where each notice, 8 bytes each.
+constexpr std::uint64_t batch_ends_at(std::uint64_t text_at, std::uint64_t text_bytes) {
+  return text_at + (text_bytes + 7) / 8 * 8;
+}
+// What both take together.
+constexpr std::uint64_t batch_bytes(std::uint64_t text_bytes, std::uint64_t lines) {
+  return batch_ends_at(0, text_bytes) + lines * sizeof(std::uint64_t);
+}
 
 struct RingsFileState {
   std::atomic<std::uint64_t> intent{0}, committed{0};

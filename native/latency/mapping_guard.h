@@ -55,6 +55,8 @@ class MappingGuard {
   }
 
   bool is_cut() const noexcept { return node_->cut.load(std::memory_order_relaxed); }
+  // The same as a place to look at, for a hot path; of this mapping for as long as the guard lives.
+  const std::atomic<bool>* cut_flag() const noexcept { return &node_->cut; }
 
  private:
   struct Node {

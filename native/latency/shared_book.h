@@ -9,6 +9,8 @@
 // - attach() gives a book to read. It waits a moment for a writer that is just making it, and refuses everything
 //   that is not a whole book.
 // - Two writers exclude each other by the claim on the memory (shared_memory.h).
+// - The memory is guarded (mapping_guard.h): if its file is cut short, by a process that should not, is_cut() turns true
+//   and no access is a fault. What was read or written before a look at it means nothing then.
 //
 // Errors: SharedBookError with its reason, or what SharedMemory throws.
 #pragma once
@@ -63,19 +65,25 @@ inline void refuse_if_unusable(book_block::Fault fault) {
 inline void map_checked(SharedMemory& memory) {
   const std::size_t bytes = memory.size();
   if (!memory.is_memory() || bytes < sizeof(BookHeader)) refuse_if_unusable(book_block::Fault::kForeign);
-  memory.map(bytes);
+  memory.map_guarded(bytes);
   refuse_if_unusable(book_block::check(memory.data(), bytes));
+}
+
+// To be called after the last look at what is mapped.
+inline void refuse_if_cut(const SharedMemory& memory) {
+  if (memory.is_cut()) refuse_if_unusable(book_block::Fault::kDamaged);
 }
 
 inline void format_new(SharedMemory& memory, std::string_view symbol, std::size_t depth) {
   try {
     memory.resize(book_block::bytes_for(depth));
-    memory.map(book_block::bytes_for(depth));
+    memory.map_guarded(book_block::bytes_for(depth));
   } catch (...) {
     memory.remove_name();  // A name without a book would be in the way.
     throw;
   }
   book_block::format(memory.data(), depth, symbol);
+  refuse_if_cut(memory);
 }
 
 inline std::string described(const BookHeader* header) {
@@ -98,8 +106,11 @@ inline std::shared_ptr<SharedMemory> create(const std::string& name, std::string
     map_checked(*memory);
     const BookHeader* header = header_of(*memory);
     if (header->depth != depth || book_block::symbol_of(header) != symbol) {
-      throw SharedBookError(Reason::kOtherBook, described(header));
+      const std::string other = described(header);
+      refuse_if_cut(*memory);
+      throw SharedBookError(Reason::kOtherBook, other);
     }
+    refuse_if_cut(*memory);
     return memory;
   }
   throw SharedBookError(Reason::kUnstable, "is removed again and again while it is being made");
@@ -112,6 +123,7 @@ inline std::shared_ptr<SharedMemory> attach(const std::string& name) {
     auto memory = std::make_shared<SharedMemory>(name, SharedMemory::Open::kReadOnly);
     try {
       map_checked(*memory);
+      refuse_if_cut(*memory);
       return memory;
     } catch (const SharedBookError& error) {
       // Its writer may be between making the name and making the book.

@@ -68,9 +68,8 @@ class SharedMemory {
   SharedMemory& operator=(const SharedMemory&) = delete;
 
   ~SharedMemory() {
-    const std::lock_guard guard(claims().mutex);
-    drop_claim();
-    guard_.reset();
+    release_claim();
+    guard_.reset();  // Not with the claims locked: fork() takes that lock and the guards' in another order.
     if (data_ != nullptr) munmap(data_, mapped_);
     close(descriptor_);
   }
@@ -106,6 +105,8 @@ class SharedMemory {
 
   // Whether an access to a guarded mapping found no memory; nothing that it reads means anything from then on.
   bool is_cut() const noexcept { return guard_ && guard_->is_cut(); }
+  // The same as a place to look at, for a hot path. Of a guarded mapping only.
+  const std::atomic<bool>* cut_flag() const noexcept { return guard_->cut_flag(); }
 
   enum class Claim { kHeld, kTaken, kNameGone };
 

@@ -115,7 +115,7 @@ struct Recovered {
   std::string text;
   std::uint64_t records, damaged, dropped;
   std::vector<std::string> damage;
-  bool refused;
+  bool inexact, refused;
 };
 
 Recovered recover(const TemporaryFolder& folder) {
@@ -128,7 +128,8 @@ Recovered recover(const TemporaryFolder& folder) {
     LogRecovery recovery(fd, folder.log());
     LogFile file(open_log(out.c_str()));
     recovery.write(file, false);
-    found = {"", recovery.records(), recovery.damaged(), recovery.dropped(), recovery.damage(), false};
+    found = {"",   recovery.records(), recovery.damaged(), recovery.dropped(), recovery.damage(), recovery.inexact(),
+             false};
   } catch (const RecoveryRefused&) {
     found.refused = true;
   }
@@ -137,14 +138,36 @@ Recovered recover(const TemporaryFolder& folder) {
   return found;
 }
 
-// As the command does it. Stops after so many writes to the file of rings, if that is not 0, as a kill would.
-void append(const TemporaryFolder& folder) {
+// When a recovery is killed: before it writes the first line to the log, or after it has written a batch.
+enum class Moment { kNever, kAnnounced, kWritten };
+
+class KillingJournal final : public LogJournal {
+ public:
+  KillingJournal(LogRecoveryJournal& journal, Moment moment) : journal_(journal), moment_(moment) {}
+  void begin(const LogBatch& batch) noexcept override { journal_.begin(batch); }
+  void appending(int fd, std::size_t done) noexcept override {
+    journal_.appending(fd, done);
+    if (moment_ == Moment::kAnnounced) ::kill(::getpid(), SIGKILL);
+  }
+  void end() noexcept override {
+    if (moment_ == Moment::kWritten) ::kill(::getpid(), SIGKILL);
+    journal_.end();
+  }
+
+ private:
+  LogRecoveryJournal& journal_;
+  const Moment moment_;
+};
+
+// As the command does it.
+void append(const TemporaryFolder& folder, Moment moment = Moment::kNever) {
   const int fd = ::open(folder.rings().c_str(), O_RDWR | O_CLOEXEC);
   CHECK(fd >= 0);
   LogRecovery recovery(fd, folder.log());
   LogFile file(open_log(folder.log().c_str()));
   LogRecoveryJournal journal(fd, recovery, file);
-  file.keep(&journal);
+  KillingJournal killing(journal, moment);
+  file.keep(&killing);
   if (recovery.completes_line()) file.continue_line();
   recovery.write(file, true);
   ::close(fd);
@@ -183,6 +206,33 @@ void what_was_never_written_is_recovered() {
   CHECK(content(folder.log()) == found.text);
 }
 
+// What lines of a log speak of, if they are those of one thread that counted from 0 on.
+struct Told {
+  std::uint64_t records = 0, dropped = 0;
+  std::int64_t last = -1;
+};
+
+void read_lines(const std::string& text, Told* told) {
+  for (const std::string& line : lines_of(text)) {
+    int number;
+    unsigned long long count;
+    if (std::sscanf(line.c_str() + 30, " INFO 0 %d text", &number) == 1) {
+      CHECK(number > told->last);
+      told->last = number;
+      ++told->records;
+    } else {
+      CHECK(std::sscanf(line.c_str() + 30, " WARNING latencykit: %llu record", &count) == 1);
+      told->dropped += count;
+    }
+  }
+}
+Told told_by(const std::string& text) {
+  Told told;
+  read_lines(text, &told);
+  return told;
+}
+std::string whole_lines(const std::string& text) { return text.substr(0, text.rfind('\n') + 1); }
+
 void overwritten_records_are_counted() {
   TemporaryFolder folder;
   await(killed([&] {
@@ -192,21 +242,9 @@ void overwritten_records_are_counted() {
     ::kill(::getpid(), SIGKILL);
   }));
   const Recovered found = recover(folder);
-  const auto all = lines_of(content(folder.log()) + found.text);
-  int last = -1, lines = 0, dropped = 0, count;
-  for (const std::string& line : all) {
-    int number;
-    if (std::sscanf(line.c_str() + 30, " INFO 0 %d text", &number) == 1) {
-      CHECK(number > last);
-      last = number;
-      ++lines;
-    } else {
-      CHECK(std::sscanf(line.c_str() + 30, " WARNING latencykit: %d record", &count) == 1);
-      dropped += count;
-    }
-  }
-  CHECK(last == 9'999);
-  CHECK(lines + dropped == 10'000);
+  const Told all = told_by(whole_lines(content(folder.log())) + found.text);
+  CHECK(all.last == 9'999);
+  CHECK(all.records + all.dropped == 10'000);
 }
 
 std::uint64_t word_at(const std::string& bytes, std::size_t at) {
@@ -218,34 +256,68 @@ void set_word(std::string& bytes, std::size_t at, std::uint64_t word) {
   std::memcpy(bytes.data() + at, &word, sizeof word);
 }
 
-// What a killed process leaves whose ring was lapped while its backend slept. The backend wakes now and then as a
-// ring fills, and what it took then is in the log or under way to it: such a file is made anew.
-std::string rings_that_only_the_producer_touched(const TemporaryFolder& folder) {
-  for (int attempt = 0; attempt < 1000; ++attempt) {
-    ::unlink(folder.log().c_str());
-    ::unlink(folder.rings().c_str());
-    await(killed([&] {
-      LogBackend backend(open_log(folder.log().c_str()), options(folder, 4096, hours(1), LogRingKind::kOverwriting));
-      const std::uint32_t site = site_of(backend);
-      const std::uint64_t ticket = backend.request(LogBackend::After::kNothing);
-      while (!backend.wait(ticket, milliseconds(50))) {
-      }
-      for (int i = 0; i < 200; ++i) log(backend, site, 0, i);
-      ::kill(::getpid(), SIGKILL);
-    }));
-    const std::string rings = content(folder.rings());
-    const Recovered found = recover(folder);
-    if (content(folder.log()).empty() && found.dropped + found.records == 200) return rings;
+// A process with a ring that is lapped again and again, and a backend that wakes now and then. It kills itself after so
+// many records, or is killed by the parent after so many microseconds if that is not 0. Returns how many calls had
+// returned.
+int lapped_and_killed(const TemporaryFolder& folder, nanoseconds interval, int most, int after_us) {
+  auto* const count =
+      static_cast<std::atomic<int>*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  const pid_t child = killed([&] {
+    LogBackend backend(open_log(folder.log().c_str()), options(folder, 4096, interval, LogRingKind::kOverwriting));
+    const std::uint32_t site = site_of(backend);
+    for (int i = 0; i < most; ++i) {
+      log(backend, site, 0, i);
+      count->store(i + 1, std::memory_order_release);
+    }
+    ::kill(::getpid(), SIGKILL);
+  });
+  while (count->load() == 0) std::this_thread::yield();
+  if (after_us != 0) {
+    std::this_thread::sleep_for(std::chrono::microseconds(after_us));
+    ::kill(child, SIGKILL);
   }
-  CHECK(false);
-  return {};
+  await(child);
+  const int acknowledged = count->load();
+  ::munmap(count, 4096);
+  return acknowledged;
 }
 
-// A file as a kill at one of the rare moments leaves it, made of one that a kill between two calls has left.
+// Recovers a file of which everything but the records of its ring is known to be sound: each record is in the log, is
+// recovered, or is counted as given up; and what the recovery counts is what it wrote.
+std::pair<std::uint64_t, std::uint64_t> recover_exactly(const TemporaryFolder& folder) {
+  const Recovered found = recover(folder);
+  CHECK(found.damage.empty() && found.damaged == 0 && !found.inexact);
+  Told all = told_by(whole_lines(content(folder.log())));
+  const std::uint64_t records = all.records, dropped = all.dropped;
+  read_lines(found.text, &all);
+  CHECK(found.records == all.records - records);
+  CHECK(found.dropped <= all.dropped - dropped);  // The log may not have got a line that says so of some.
+  return {all.dropped, all.records};
+}
+
+// At any moment, the backend asleep or not.
+void every_record_is_counted_once(std::mt19937& random) {
+  TemporaryFolder folder;
+  static constexpr nanoseconds intervals[] = {std::chrono::microseconds(50), milliseconds(1), hours(1)};
+  const int most = 1 + static_cast<int>(random() % 3000);
+  const int acknowledged = lapped_and_killed(folder, intervals[random() % 3], most, static_cast<int>(random() % 3000));
+  const auto [dropped, records] = recover_exactly(folder);
+  const std::uint64_t logged = dropped + records;
+  CHECK(logged == static_cast<std::uint64_t>(acknowledged) || logged == static_cast<std::uint64_t>(acknowledged) + 1);
+  append(folder);
+  const Told all = told_by(content(folder.log()));
+  CHECK(all.dropped == dropped && all.records == records);
+  const Recovered again = recover(folder);
+  CHECK(again.text.empty() && again.records == 0 && again.dropped == 0);
+}
+
+// A file as a kill at one of the rare moments leaves it, made of one that a kill between two calls has left. The
+// backend may have been woken by the ring that filled up, and may have been killed with a batch in its hands.
 void what_was_given_up_is_counted_whenever_the_kill_came() {
   using namespace rings_file;
   TemporaryFolder folder;
-  const std::string whole = rings_that_only_the_producer_touched(folder);
+  CHECK(lapped_and_killed(folder, hours(1), 200, 0) == 200);
+  const std::string whole = content(folder.rings());
   std::size_t ring = kPage;
   while (SegmentKind(word_at(whole, ring + 8) & 0xFFFFFFFF) != SegmentKind::kRing) ring += word_at(whole, ring + 16);
   constexpr std::size_t control = offsetof(RingSegment, control);
@@ -255,31 +327,31 @@ void what_was_given_up_is_counted_whenever_the_kill_came() {
   const std::size_t first_kept = ring + control + offsetof(LogRingControl, first_kept);
   const auto counted = [&](const std::string& bytes) {
     put_content(folder.rings(), bytes);
-    const Recovered found = recover(folder);
-    CHECK(found.damage.empty() && found.damaged == 0);
-    return std::pair(found.dropped, found.records);
+    return recover_exactly(folder);
   };
-  const auto [dropped, records] = counted(whole);
-  CHECK(dropped > 0 && dropped + records == 200);
-  const std::pair<std::uint64_t, std::uint64_t> same(dropped, records), emptied(200, 0);
+  const auto same = counted(whole);
+  CHECK(same.first + same.second == 200);
 
   std::string bytes = whole;  // After it had said what will be overwritten and before it said the same by numbers.
   set_word(bytes, first_intact, 0);
   CHECK(counted(bytes) == same);
-  set_word(bytes, first_kept, dropped + 1);  // Before it had said what will be overwritten the next time.
+  set_word(bytes, first_kept, same.first + 1);  // Before it had said what will be overwritten the next time.
   CHECK(counted(bytes) == same);
 
   bytes = whole;  // The backend was lapped, and its mark goes where nothing is overwritten yet, with an old number.
   for (int slot = 0; slot < 2; ++slot) {
     const std::size_t mark = ring + offsetof(RingSegment, marks) + static_cast<std::size_t>(slot) * sizeof(Mark);
-    set_word(bytes, mark + offsetof(Mark, position), word_at(whole, overwritten));
+    const std::size_t position = mark + offsetof(Mark, position);
+    set_word(bytes, position, std::max(word_at(whole, position), word_at(whole, overwritten)));
   }
   CHECK(counted(bytes) == same);
 
   bytes = whole;  // A record as long as everything that was there is on its way.
   set_word(bytes, overwritten, word_at(whole, published));
   set_word(bytes, first_kept, 200);
-  CHECK(counted(bytes) == emptied);
+  const auto emptied = counted(bytes);
+  CHECK(emptied.first + emptied.second == 200 && emptied.second <= same.second);
+  CHECK(told_by(recover(folder).text).last < 200);
 
   // Appended in two goes, with a kill after the first: nothing is counted twice.
   put_content(folder.rings(), whole);
@@ -315,7 +387,8 @@ void nothing_acknowledged_is_lost(std::mt19937& random) {
   await(child);
   const std::string before = content(folder.log());
   const Recovered found = recover(folder);
-  CHECK(found.damage.empty() && found.damaged == 0);
+  CHECK(found.damage.empty() && found.damaged == 0 && !found.inexact);
+  CHECK(found.records == lines_of(found.text).size());  // A bounded ring that waits drops nothing.
   append(folder);
   const std::string after = content(folder.log());
   // A line of which the log has the beginning is printed whole and completed by appending.
@@ -433,37 +506,96 @@ void a_damaged_record_is_skipped_and_marked() {
   CHECK(found.text.find(" 0 20 ") == found.text.npos && found.text.find(" 0 21 ") != found.text.npos);
 }
 
-// A batch of which the log has got any number of bytes: the rest is completed to the same text.
-void an_interrupted_batch_is_completed() {
-  TemporaryFolder folder;
+// A batch in the log with a record of two lines and, from a bounded ring, a notice; then three records that are not.
+void log_a_batch(const TemporaryFolder& folder, LogRingKind kind) {
   await(killed([&] {
-    LogBackend backend(open_log(folder.log().c_str()), options(folder, 1 << 16, hours(1)));
+    LogBackend backend(open_log(folder.log().c_str()), options(folder, 1 << 16, hours(1), kind));
     const std::uint32_t site = site_of(backend);
-    for (int i = 0; i < 5; ++i) log(backend, site, 0, i);
+    log(backend, site, 0, 0);
+    log(backend, site, 0, 1, "first\nsecond");
+    for (int i = 2; i < 5; ++i) log(backend, site, 0, i);
+    if (kind == LogRingKind::kBounded) backend.ring_of_this_thread().count_dropped();
     const std::uint64_t ticket = backend.request(LogBackend::After::kNothing);
     while (!backend.wait(ticket, milliseconds(50))) {
     }
     for (int i = 5; i < 8; ++i) log(backend, site, 0, i);
     ::kill(::getpid(), SIGKILL);
   }));
+}
+
+// Where each record's line ends; one has two lines.
+std::vector<std::size_t> ends_of_records(const std::string& text) {
+  std::vector<std::size_t> ends;
+  std::size_t begin = 0;
+  for (const std::string& line : lines_of(text)) {
+    const std::size_t end = begin + line.size() + 1;
+    const bool goes_on = line.ends_with("first"), notice = line.find(" WARNING ") != line.npos;
+    if (!goes_on && !notice) ends.push_back(end);
+    begin = end;
+  }
+  return ends;
+}
+
+// A batch of which the log has got any number of bytes: the rest is completed to the same text, also if whoever
+// completes it is killed before its first line or after its last.
+void an_interrupted_batch_is_completed(LogRingKind kind) {
+  TemporaryFolder folder;
+  log_a_batch(folder, kind);
   // As if it had been killed before it could say that the batch was written.
   std::string bytes = content(folder.rings());
   std::memset(bytes.data() + rings_file::kStateAt + offsetof(rings_file::RingsFileState, committed), 0, 8);
   put_content(folder.rings(), bytes);
   const std::string five = content(folder.log());
   const std::string eight = five + recover(folder).text;
-  CHECK(lines_of(eight).size() == 8);
+  const std::vector<std::size_t> ends = ends_of_records(eight);
+  CHECK(ends.size() == 8 && lines_of(eight).size() == (kind == LogRingKind::kBounded ? 10 : 9));
   for (std::size_t size = 0; size <= five.size(); ++size) {
+    for (const Moment moment : {Moment::kNever, Moment::kAnnounced, Moment::kWritten}) {
+      put_content(folder.rings(), bytes);
+      CHECK(::truncate(folder.log().c_str(), 0) == 0);
+      const int fd = open_log(folder.log().c_str());  // The same inode.
+      CHECK(::write(fd, five.data(), size) == static_cast<ssize_t>(size));
+      ::close(fd);
+      if (moment != Moment::kNever) await(killed([&] { append(folder, moment); }));
+      const std::string before = content(folder.log());
+      const Recovered found = recover(folder);
+      CHECK(found.damage.empty() && !found.inexact && eight.ends_with(found.text));
+      const auto whole = std::upper_bound(ends.begin(), ends.end(), before.size()) - ends.begin();
+      CHECK(found.records == 8 - static_cast<std::uint64_t>(whole));
+      CHECK(ends_of_records(found.text).size() == found.records);
+      append(folder);
+      CHECK(content(folder.log()) == eight);
+      CHECK(recover(folder).text.empty());
+    }
+  }
+}
+
+// Without where its lines end, its lines are recovered all the same.
+void a_damaged_table_of_lines_costs_no_line() {
+  using namespace rings_file;
+  TemporaryFolder folder;
+  log_a_batch(folder, LogRingKind::kBounded);
+  std::string whole = content(folder.rings());
+  const std::size_t state = kStateAt;
+  set_word(whole, state + offsetof(RingsFileState, committed), 0);
+  const std::uint64_t slot = word_at(whole, state + offsetof(RingsFileState, intent)) % 2;
+  const std::size_t batch = state + offsetof(RingsFileState, batches) + slot * sizeof(Batch);
+  const std::uint64_t text = word_at(whole, batch + offsetof(Batch, text_at));
+  const std::size_t ends = batch_ends_at(text, word_at(whole, batch + offsetof(Batch, text_bytes)));
+  CHECK(::truncate(folder.log().c_str(), 0) == 0);
+  put_content(folder.rings(), whole);
+  const std::string good = recover(folder).text;
+  const auto damaged = [&](std::size_t at, std::uint64_t word) {
+    std::string bytes = whole;
+    set_word(bytes, at, word);
     put_content(folder.rings(), bytes);
-    CHECK(::truncate(folder.log().c_str(), 0) == 0);
-    const int fd = open_log(folder.log().c_str());  // The same inode.
-    CHECK(::write(fd, five.data(), size) == static_cast<ssize_t>(size));
-    ::close(fd);
-    const std::string printed = recover(folder).text;
-    CHECK(five.substr(0, size == 0 ? 0 : five.rfind('\n', size - 1) + 1) + printed == eight);
-    append(folder);
-    CHECK(content(folder.log()) == eight);
-    CHECK(recover(folder).text.empty());
+    const Recovered found = recover(folder);
+    CHECK(found.damage.size() == 1 && found.text == good && found.records > 8);
+  };
+  for (const std::uint64_t word : {std::uint64_t{0}, std::uint64_t{17}, ~std::uint64_t{0}}) {
+    for (std::size_t i = 0; i < 6; ++i) damaged(ends + 8 * i, word);
+    damaged(batch + offsetof(Batch, records), word);
+    if (word != 0) damaged(batch + offsetof(Batch, notices), word);
   }
 }
 
@@ -478,7 +610,7 @@ void others_files_are_refused() {
   CHECK(refused("some text\n"));
   CHECK(refused(std::string(100'000, 'x')));
   std::string version = whole, order = whole;
-  version[8] = 2;
+  version[8] = static_cast<char>(rings_file::kVersion + 1);
   std::swap(order[12], order[15]);
   CHECK(refused(version) && refused(order));
   CHECK(!refused(whole));
@@ -494,8 +626,11 @@ int main(int argc, char** argv) {
   closing_leaves_no_rings();
   what_was_never_written_is_recovered();
   overwritten_records_are_counted();
-  what_was_given_up_is_counted_whenever_the_kill_came();
-  an_interrupted_batch_is_completed();
+  for (int i = 0; i < kills; ++i) what_was_given_up_is_counted_whenever_the_kill_came();
+  for (int i = 0; i < kills; ++i) every_record_is_counted_once(random);
+  an_interrupted_batch_is_completed(LogRingKind::kBounded);
+  an_interrupted_batch_is_completed(LogRingKind::kOverwriting);
+  a_damaged_table_of_lines_costs_no_line();
   a_length_is_not_trusted();
   a_damaged_record_is_skipped_and_marked();
   others_files_are_refused();

@@ -181,6 +181,27 @@ void what_is_no_memory_is_refused_and_left_alone() {
   CHECK(stat(path.c_str(), &found) == 0 && S_ISFIFO(found.st_mode));
 }
 
+// Whoever is cut short goes on, and is told.
+void a_book_that_is_cut_short_is_no_fault() {
+  const SharedName shared;
+  auto memory = shared_book::create(shared.name, "AAPL", 1000);
+  auto attached = shared_book::attach(shared.name);
+  BookWriter writer(shared_book::header_of(*memory), getpid());
+  for (int i = 1; i <= 1000; ++i) writer.update(kBid, i, 1);
+  const BookReader reader(shared_book::header_of(*attached));
+  OwnCopy copy(1000);
+  CHECK(reader.try_copy(&copy.copy) == ReadResult::kDone && !memory->is_cut() && !attached->is_cut());
+  CHECK(truncate(("/dev/shm/" + shared.name).c_str(), 4096) == 0);
+  writer.update(kBid, 1000.0, 2);  // In the page that is left.
+  CHECK(!memory->is_cut() && !*memory->cut_flag());
+  writer.update(kBid, 1.0, 2);
+  CHECK(memory->is_cut() && *memory->cut_flag() && !attached->is_cut());
+  reader.try_copy(&copy.copy);
+  CHECK(attached->is_cut());
+  writer.clear();
+  CHECK(is_refused(Reason::kDamaged, [&] { shared_book::attach(shared.name); }));
+}
+
 void a_symbol_without_an_end_is_cut_at_its_room() {
   alignas(64) std::byte memory[book_block::bytes_for(4)];
   BookHeader* header = book_block::format(memory, 4, "AAPL");
@@ -195,6 +216,7 @@ int main() {
   names_are_checked();
   what_is_no_memory_is_refused_and_left_alone();
   a_symbol_without_an_end_is_cut_at_its_room();
+  a_book_that_is_cut_short_is_no_fault();
   a_book_is_shared_between_processes();
   a_dead_writer_leaves_the_claim_and_its_heir_an_empty_book();
   a_fork_does_not_hold_the_claim();

@@ -109,6 +109,8 @@ def test_nothing_acknowledged_is_lost_by_kills_at_random_moments(kills, tmp_path
         assert not list(log.parent.glob("*.rings*"))
         assert all(path.stat().st_size == 0 for path in log.parent.glob("*.new"))
         check_whole(after.decode().splitlines(), setup["form"], setup["on_full"], setup["acknowledged"])
+        lines = [messages_of(line, setup["form"])[1] for line in out.read_text().splitlines()]
+        assert printed.records == sum(not DROPPED.fullmatch(line) for line in lines)
         rest += appended.rest_lines > 0
     # Some were killed in the middle of a batch, or there is nothing in what this test says of that.
     assert KILLS < 100 or rest > 0

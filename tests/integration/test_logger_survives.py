@@ -6,10 +6,10 @@ import sys
 import textwrap
 
 import pytest
+from logged_lines import STAMP, bodies
 
 from latencykit.engine.log_recovery import append_to_log
 
-STAMP = len("2026-01-02T03:04:05.123456789Z ")
 BEGINNING = """
 import os, resource, signal, sys, threading, warnings
 from latencykit.engine import AsyncLogger
@@ -29,10 +29,6 @@ def run(path, program, status=0):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == status, done.stderr
     return done.stdout
-
-
-def bodies(path):
-    return [line[STAMP:] for line in path.read_text().splitlines()]
 
 
 def per_thread(path):

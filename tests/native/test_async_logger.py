@@ -2,7 +2,6 @@
 
 import gc
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import weakref
 from pathlib import Path
 
 import pytest
+from leaks import blocks_after, resident_bytes
 
 from latencykit import _core
 from latencykit.engine import AsyncLogger
@@ -22,22 +22,6 @@ FAST = ("AAPL", 100_000_000, 670.25)
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "x.log"
-
-
-def blocks_after(work):
-    """How many blocks the interpreter holds more after many calls than after few."""
-    for _ in range(200):
-        work()
-    gc.collect()
-    before = sys.getallocatedblocks()
-    for _ in range(5_000):
-        work()
-    gc.collect()
-    return sys.getallocatedblocks() - before
-
-
-def resident_bytes():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def threads_and_files():
@@ -61,7 +45,7 @@ def test_a_call_keeps_no_reference(path, arguments):
         for _ in range(1_000):
             site(*arguments)
         assert [sys.getrefcount(value) for value in arguments] == before
-        assert blocks_after(lambda: site(*arguments)) < 50
+        assert blocks_after(lambda: site(*arguments), 5_000, first=200) < 50
 
 
 def test_a_dropped_record_keeps_no_reference(path):

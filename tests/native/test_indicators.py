@@ -1,12 +1,11 @@
-import gc
 import sys
 import threading
-import tracemalloc
 from collections.abc import Iterable
 
 import numpy as np
 import pytest
 from indicator_calls import INDICATORS, Arrays, Indicator, as_tuple, same
+from leaks import leaked_bytes
 
 from latencykit._core import AllocationCounter
 from latencykit.engine import indicators
@@ -78,21 +77,6 @@ def test_bound_calls_give_back_what_they_held(indicator: Indicator) -> None:
             bound(1)
     del bound, _
     assert references(things) == held
-
-
-def leaked_bytes(operation: object) -> int:
-    """Memory that stays behind after many calls, measured after a first round filled the caches."""
-    operation()  # type: ignore[operator]
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(1000):
-            operation()  # type: ignore[operator]
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0] - before
-    finally:
-        tracemalloc.stop()
 
 
 def bind_and_call(indicator: Indicator, inputs: Arrays) -> None:

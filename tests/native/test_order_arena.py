@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from leaks import blocks_after
 
 from latencykit._core import Operation
 from latencykit.engine import BUY, Order, OrderArena
@@ -15,18 +16,6 @@ ORDER = (7, BUY, 100, 101.5)
 
 def references():
     return sys.getrefcount(Order), sys.getrefcount(OrderArena)
-
-
-def blocks_after(work, rounds=5):
-    """How many blocks the interpreter holds more after many calls than after few."""
-    for _ in range(100):
-        work()
-    gc.collect()
-    before = sys.getallocatedblocks()
-    for _ in range(rounds * 1_000):
-        work()
-    gc.collect()
-    return sys.getallocatedblocks() - before
 
 
 def test_each_view_holds_its_arena_and_its_type():
@@ -65,7 +54,7 @@ def test_the_array_holds_the_arena():
 def test_the_hot_path_asks_the_interpreter_for_no_memory():
     arena = OrderArena(1_000, on_exhausted="recycle")
     create = arena.create
-    assert blocks_after(lambda: create(7, BUY, 100, 101.5)) <= 2
+    assert blocks_after(lambda: create(7, BUY, 100, 101.5), 5_000) <= 2
     assert arena.allocations == 0
 
 
@@ -171,7 +160,7 @@ def test_whole_arenas_leak_nothing():
         assert len(rows) >= 4
         return repr(views)
 
-    assert blocks_after(live_and_die, rounds=2) <= 20
+    assert blocks_after(live_and_die, 2_000) <= 20
 
 
 def test_arenas_give_their_memory_back_to_the_system(tmp_path):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from leaks import leaked_bytes
 
 from latencykit._core import AllocationCounter
 from latencykit.engine import PanicDetector, Signal
@@ -16,21 +17,6 @@ from latencykit.errors import LatencykitError
 def crash(repeats: int = 1) -> tuple[list[float], list[float]]:
     prices = [100 + i % 2 / 100 for i in range(300)] + [100 - i / 5 for i in range(30)]
     return prices * repeats, ([10.0] * 300 + [80.0] * 30) * repeats
-
-
-def leaked_bytes(operation: Callable[[], object]) -> int:
-    """Return the memory that stays behind after many calls, once a first one has filled the caches."""
-    operation()
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(300):
-            operation()
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0] - before
-    finally:
-        tracemalloc.stop()
 
 
 def failing() -> None:
@@ -62,7 +48,7 @@ def test_nothing_leaks() -> None:
         lambda: PanicDetector(horizon=10_000),
         failing,
     ):
-        assert leaked_bytes(operation) < 3000
+        assert leaked_bytes(operation, calls=300) < 3000
 
 
 def test_scan_keeps_no_reference() -> None:

@@ -9,6 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
+from leaks import blocks_after
 
 from latencykit import _core
 from latencykit.engine import MpmcQueue, RecordQueue, SpscQueue, UnboundedQueue
@@ -23,18 +24,6 @@ kinds = pytest.mark.parametrize("make", MAKERS, ids=IDS)
 
 class Thing:
     """Something that can be watched as it goes."""
-
-
-def blocks_after(work, rounds=3_000):
-    """How many blocks the interpreter holds more after many calls than after few."""
-    for _ in range(100):
-        work()
-    gc.collect()
-    before = sys.getallocatedblocks()
-    for _ in range(rounds):
-        work()
-    gc.collect()
-    return sys.getallocatedblocks() - before
 
 
 @kinds
@@ -190,7 +179,7 @@ def test_pushing_and_popping_asks_for_no_memory(make):
         shared.pop()
         shared.try_pop(None)
 
-    assert blocks_after(through) <= 2
+    assert blocks_after(through, 3_000) <= 2
 
 
 def test_an_unbounded_queue_of_bounded_length_stops_allocating():
@@ -213,7 +202,7 @@ def test_records_ask_for_their_scalar_only_and_leak_nothing():
         shared.push_many(np.zeros(3, TICK))
         shared.pop_many()
 
-    assert blocks_after(through) <= 5
+    assert blocks_after(through, 3_000) <= 5
 
 
 def test_queues_and_records_give_back_their_dtype_and_type():

@@ -1,14 +1,13 @@
 """References and memory of SharedRing: nothing leaks, and what it hands out is the caller's."""
 
-import gc
 import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
+from leaks import blocks_after, mappings, open_files
 
 from latencykit import _core
 from latencykit.engine import SharedRing
@@ -28,26 +27,6 @@ CALLS = 500
 LEAK = CALLS // 2  # one block a call would be twice that; NumPy's and Python's own caches fill up on the way
 
 
-def blocks_after(work):
-    """How many blocks the interpreter holds more after many calls than after few."""
-    for _ in range(2 * CALLS):
-        work()
-    gc.collect()
-    before = sys.getallocatedblocks()
-    for _ in range(CALLS):
-        work()
-    gc.collect()
-    return sys.getallocatedblocks() - before
-
-
-def open_files():
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def mappings(name):
-    return Path("/proc/self/maps").read_text().count(name)
-
-
 def test_pushing_and_popping_leaves_nothing(name):
     with SharedRing.create(name, RECORD, 8) as ring:
         records, out = np.zeros(5, RECORD), np.zeros(8, RECORD)
@@ -60,7 +39,7 @@ def test_pushing_and_popping_leaves_nothing(name):
             ring.pop(timeout=0)
 
         held = sys.getrefcount(ring.dtype), sys.getrefcount(records), sys.getrefcount(out)
-        assert blocks_after(work) < LEAK
+        assert blocks_after(work, CALLS, first=2 * CALLS) < LEAK
         assert (sys.getrefcount(ring.dtype), sys.getrefcount(records), sys.getrefcount(out)) == held
 
 
@@ -87,7 +66,7 @@ def test_refusals_leave_nothing(name):
                 with pytest.raises((InvalidTypeError, InvalidValueError, InvalidStateError)):
                     call()
 
-        assert blocks_after(work) < LEAK
+        assert blocks_after(work, CALLS, first=2 * CALLS) < LEAK
         assert sys.getrefcount(RECORD) == kept
 
 
@@ -102,7 +81,7 @@ def test_rings_give_back_their_memory_files_and_types(name):
 
     work()
     held, files = sys.getrefcount(SharedRing), open_files()
-    assert blocks_after(work) < LEAK
+    assert blocks_after(work, CALLS, first=2 * CALLS) < LEAK
     assert (sys.getrefcount(SharedRing), open_files(), mappings(name)) == (held, files, 0)
 
 

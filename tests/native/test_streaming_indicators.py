@@ -1,12 +1,11 @@
 import gc
-import mmap
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from leaks import leaked_bytes, resident_bytes
 
 from latencykit.engine import indicators
 from latencykit.errors import LatencykitError
@@ -35,25 +34,6 @@ def make(request: pytest.FixtureRequest) -> Callable[[], Any]:
 
 def row_of(indicator: object) -> tuple[float, ...]:
     return ROWS.get(type(indicator).__name__, (3.0,))
-
-
-def leaked_bytes(operation: Callable[[], object]) -> int:
-    """Memory that stays behind after many calls, measured after a first round filled the caches."""
-    operation()
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(1000):
-            operation()
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0] - before
-    finally:
-        tracemalloc.stop()
-
-
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
 
 
 def test_nothing_leaks(make: Callable[[], Any]) -> None:

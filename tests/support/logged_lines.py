@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) ([A-Z]+) (.*)", re.DOTALL)
+STAMP = len("2026-01-02T03:04:05.123456789Z ")
 DROPPED = re.compile(r"latencykit: (\d+) records? dropped because the ring was full")
 
 
@@ -13,6 +14,11 @@ def lines(path):
     found = [LINE.fullmatch(line) for line in path.read_text("utf-8").split("\n")[:-1]]
     assert all(found)
     return [match.groups() for match in found]
+
+
+def bodies(path):
+    """Level and message of every line."""
+    return [line[STAMP:] for line in path.read_text("utf-8").splitlines()]
 
 
 def messages(path):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+MEMORY = Path("/dev/shm")
 _numbers = itertools.count()
 
 
@@ -20,7 +21,7 @@ def new_name() -> Iterator[str]:
 
 def file_of(name: str) -> Path:
     """Return the file that Linux shows shared memory as."""
-    return Path("/dev/shm") / name
+    return MEMORY / name
 
 
 def overwrite(name: str, offset: int, content: bytes) -> None:

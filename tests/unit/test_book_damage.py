@@ -4,11 +4,12 @@ import os
 import struct
 import threading
 
+import numpy as np
 import pytest
 from filled_books import filled, levels
 from shared_names import file_of, new_name, overwrite
 
-from latencykit.engine import BUY, OrderBook
+from latencykit.engine import BOOK_UPDATE_DTYPE, BUY, SELL, OrderBook
 from latencykit.errors import DataError, InvalidStateError
 
 # Where the block has what a test damages; native/latency/order_book.h.
@@ -150,3 +151,60 @@ def test_a_reader_whose_book_is_closed_while_it_waits_is_told(name):
         reader.close()
         thread.join()
         assert errors == ["the book of 'AAPL' is closed; attach to it or create it again"]
+
+
+WRITES = {
+    "update": lambda book: book.update(BUY, 0.5, 1),
+    "apply": lambda book: book.apply(np.array([(0.5, 1, BUY)], BOOK_UPDATE_DTYPE)),
+    "clear": OrderBook.clear,
+}
+READS = {
+    "snapshot": OrderBook.snapshot,
+    "imbalance": lambda book: book.imbalance(1000),
+    "best_bid": lambda book: book.best_bid,
+    "best_ask": lambda book: book.best_ask,
+    "version": lambda book: book.version,
+    "updates": lambda book: book.updates,
+}
+
+
+@pytest.mark.parametrize("call", [*WRITES, *READS])
+@pytest.mark.parametrize("writes", [True, False], ids=["writer", "reader"])
+def test_a_file_cut_short_under_a_book_is_an_error_and_no_crash(name, writes, call):
+    if call in WRITES and not writes:
+        pytest.skip("a reader does not write")
+    with OrderBook.create(name, "AAPL", 1000) as book:
+        for i in range(1, 1001):
+            book.update(BUY, i, 1)
+        met = book if writes else OrderBook.attach(name)
+        os.truncate(file_of(name), 0)
+        with pytest.raises(DataError, match=rf"'AAPL' has lost its memory.*'{name}'.*OrderBook.remove"):
+            {**WRITES, **READS}[call](met)
+        calls = {**(WRITES if writes else {}), **READS, "bids": lambda book: book.bids}
+        for again in calls.values():
+            with pytest.raises(DataError, match="lost its memory"):
+                again(met)
+        assert met.has_writer
+        met.close()
+        with pytest.raises(InvalidStateError, match="is closed"):
+            met.snapshot()
+    assert OrderBook.remove(name)
+    with OrderBook.create(name, "AAPL") as book:
+        book.update(BUY, 1.0, 1)
+        assert book.best_bid == 1.0
+
+
+def test_only_an_access_to_what_is_gone_is_an_error(name):
+    with OrderBook.create(name, "AAPL", 1000) as book:
+        reader = OrderBook.attach(name)
+        snapshot, rows = reader.snapshot(), reader.asks
+        os.truncate(file_of(name), 4096)  # The first levels of the bids are left.
+        book.update(BUY, 2.0, 3)
+        assert (reader.best_bid, reader.best_bid_quantity) == (2.0, 3)
+        assert len(reader.snapshot(snapshot).bids) == 1
+        with pytest.raises(DataError, match="lost its memory"):
+            book.update(SELL, 3.0, 1)
+        with pytest.raises(DataError, match="lost its memory"):
+            reader.snapshot(snapshot)
+        assert (len(snapshot.bids), snapshot.version) == (0, 0)
+        assert not rows["price"].any()

@@ -5,10 +5,9 @@ import logging
 import sys
 
 import pytest
+from logged_lines import STAMP, bodies
 
 from latencykit.engine import AsyncLogger
-
-STAMP = len("2026-01-02T03:04:05.123456789Z ")
 
 
 @pytest.fixture
@@ -22,10 +21,6 @@ def standard():
     yield logger
     for handler in logger.handlers:
         handler.close()
-
-
-def bodies(path):
-    return [line[STAMP:] for line in path.read_text("utf-8").splitlines()]
 
 
 class CountingFormatter(logging.Formatter):
