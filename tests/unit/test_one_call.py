@@ -122,9 +122,13 @@ def test_figures_are_frozen():
 
 
 def test_an_operation_that_changes_its_input_is_told_of():
-    items = []
-    (note,) = measure(lambda: items.insert(0, None)).notes
-    assert note.startswith("drift: from the first calls to the last the time changed by a factor of ")
+    # Where others take the CPU for most of these 20 ms the stretches may be out of order, so there is more than one try.
+    notes = [
+        note for items in ([], [], [], [], []) for note in measure(lambda items=items: items.insert(0, None)).notes
+    ]
+    assert any(
+        note.startswith("drift: from the first calls to the last the time changed by a factor of ") for note in notes
+    )
 
 
 def test_a_first_call_that_does_the_work_is_told_of():

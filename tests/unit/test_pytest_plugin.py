@@ -71,8 +71,8 @@ def test_printing(latency):
     latency(print, "some words", target="p50 < 1s")
 
 def test_drifting(latency):
-    items = []
-    latency(lambda: items.insert(0, None))
+    for items in ([], [], [], [], []):  # others may disturb one of them
+        latency(lambda: items.insert(0, None))
 
 def test_not_called(latency):
     latency(3)
