@@ -122,7 +122,7 @@ def test_figures_are_frozen():
 
 
 def test_an_operation_that_changes_its_input_is_told_of():
-    # Where others take the CPU for most of these 20 ms the stretches may be out of order, so there is more than one try.
+    # Where others take the CPU for most of these 20 ms the stretches may be out of order: hence several tries.
     notes = [
         note for items in ([], [], [], [], []) for note in measure(lambda items=items: items.insert(0, None)).notes
     ]
