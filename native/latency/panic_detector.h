@@ -25,6 +25,8 @@
 #include <limits>
 #include <vector>
 
+#include "latency/ema_weight.h"
+
 namespace latencykit {
 
 inline bool is_price(double value) { return value > 0 && value <= std::numeric_limits<double>::max(); }
@@ -53,8 +55,8 @@ class PanicDetector {
  public:
   explicit PanicDetector(const PanicSettings& settings)
       : settings_(settings),
-        long_weight_(2 / (static_cast<double>(settings.window) + 1)),
-        short_weight_(2 / (static_cast<double>(settings.horizon) / 2 + 1)),
+        long_weight_(ema_weight(static_cast<double>(settings.window))),
+        short_weight_(ema_weight(static_cast<double>(settings.horizon) / 2)),
         rsi_weight_(1 / static_cast<double>(settings.rsi_period)),
         squared_deviations_(settings.fall_deviations * settings.fall_deviations *
                             static_cast<double>(settings.horizon)),
