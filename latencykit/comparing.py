@@ -22,7 +22,7 @@ from latencykit.measuring.effort import PairEffort
 from latencykit.measuring.interrupts import Interrupts
 from latencykit.measuring.runner import run_pair
 from latencykit.model import Fitness, MeterReading, Run, decode_run
-from latencykit.session import check_clock
+from latencykit.one_call import check_clock
 
 __all__ = ["Rivals", "compare", "compare_saved", "function_rivals", "variant_rivals"]
 

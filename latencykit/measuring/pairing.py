@@ -35,7 +35,7 @@ class Contender:
 
     def __init__(self, name: str, operation: Operation, clock: "_core.SimulatedClock | None" = None) -> None:
         self.name = name
-        self._native = _core.Operation(operation.function, tuple(operation.rows), clock)
+        self._native = _core.Operation(operation.function, tuple(operation.rows), clock, operation.keywords)
         self._caller = Caller(self._native, operation)
         self._floor = floor_of(operation, clock)
         self._floor_calls = Histogram()

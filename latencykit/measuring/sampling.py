@@ -65,7 +65,7 @@ def measure_operation(
     Raises:
         Exception: Whatever the operation raises.
     """
-    native = _core.Operation(operation.function, tuple(operation.rows), clock)
+    native = _native(operation, clock)
     caller = Caller(native, operation)
     call_ns = caller.warm_up(effort.warm_up_ns)
     sampler = _Sampler(caller, floor_of(operation, clock), call_ns)
@@ -82,6 +82,26 @@ def measure_operation(
         allocations=per_op,
     )
     return [_batched(record, sampler), _per_call(record, sampler)]
+
+
+def time_first_call(operation: Operation) -> tuple[float, Any]:
+    """Call an operation once; return the nanoseconds that took and what it returned."""
+    native = _native(operation, None)
+    ticks, result = native.time_calls(1)
+    return ticks * native.ns_per_tick, result
+
+
+def allocation_sites(operation: Operation, places: int) -> list[tuple[Any, ...]]:
+    """Call an operation with every row once; return where it allocates, as `AllocationCounter.sites` tells."""
+    run, calls = _native(operation, None).run, len(operation.rows)
+    counter = _core.AllocationCounter(sites=places, levels=-1)
+    with counter:
+        run(calls)
+    return counter.sites
+
+
+def _native(operation: Operation, clock: "_core.SimulatedClock | None") -> "_core.Operation":
+    return _core.Operation(operation.function, tuple(operation.rows), clock, operation.keywords)
 
 
 def _empty() -> None:
