@@ -1684,6 +1684,7 @@ def shared_ring_round_trips(to: SharedRing, from_: SharedRing, count: int, cpu: 
         DataError: A record came back that was not sent.
     """
 
+@disjoint_base
 class EngineCore:
     """The native half of an engine; latencykit.engine.Engine is what is to be used."""
 
