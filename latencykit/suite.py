@@ -29,12 +29,14 @@ class Operation:
         between: An untimed function that runs between batches, or None.
         closure: True if the function's own Python frame belongs to the harness and not to the operation,
             so that the floor is an empty Python function and not an empty native call.
+        keywords: Names for the last arguments of each row, which are passed by name.
     """
 
     function: Callable[..., object]
     rows: Sequence[tuple[object, ...]] = ((),)
     between: Callable[[], object] | None = None
     closure: bool = False
+    keywords: tuple[str, ...] = ()
 
 
 def call(function: Callable[..., object], *args: object, between: Callable[[], object] | None = None) -> Operation:

@@ -17,7 +17,9 @@ from latencykit.errors import UsageError
 
 NARROWEST = 80
 PIPED_WIDTH = 140
-_ASCII = str.maketrans({"µ": "u", "×": "x", "─": "-", "·": "-", "≤": "<=", "●": "o", "│": "|"})
+# The eight heights of a picture's columns become characters that are darker the higher they are.
+_HEIGHTS = dict(zip("▁▂▃▄▅▆▇█", ".:-=+*#@", strict=True))
+_ASCII = str.maketrans({"µ": "u", "×": "x", "─": "-", "·": "-", "≤": "<=", "●": "o", "│": "|", **_HEIGHTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def _forget(stream: TextIO) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a run's file goes: a path, or standard output for ``-``; and the option that named it."""
+    """Where a run's file goes: a path, or standard output for ``-``; `option` is what the user named it by."""
 
     name: str
     option: str = "--json"

@@ -54,7 +54,7 @@ int execute(PyObject* module) {
                    add_meter,      add_allocations,    add_probes,        add_order_arena,        add_order_book,
                    add_logger,     add_log_recovery,   add_indicators,    add_streaming_averages, add_streaming_windows,
                    add_signal,     add_panic_detector, add_object_queues, add_record_queue,       add_round_trips,
-                   add_shared_ring}) {
+                   add_shared_ring, add_engine}) {
     if (add(module) < 0) return -1;
   }
   return 0;

@@ -38,7 +38,7 @@ def test_the_preallocated_memory_gives_the_number_of_orders(memory, orders):
         ("fast_period", 0), ("fast_period", 26),
         ("slow_period", 12), ("symbols", 0), ("symbols", 10**6 + 1), ("order_quantity", 0),
         ("rsi_period", 0), ("sample_every", -1), ("kept_decisions", 0), ("when_degraded", "explode"),
-        ("on_strategy_error", "ignore"), ("latency_limit", "fast"), ("panic", {"window": 1}), ("panic", {"colour": 1}),
+        ("on_strategy_error", "ignore"), ("latency_limit", "fast"), ("panic", {"colour": 1}),
         ("cpu_cores", ()), ("cpu_cores", (0,)), ("cpu_cores", (1, 1)), ("cpu_cores", (0, 1, 2)),
         ("cpu_cores", (-1, 0)),
     ],
@@ -79,6 +79,11 @@ def test_the_panic_arguments_are_copied_and_read_only():
     assert config.panic == {"window": 200}
     with pytest.raises(TypeError):
         config.panic["window"] = 3
+
+
+def test_a_panic_argument_out_of_range_is_named():
+    with pytest.raises(InvalidValueError, match="window is 1"):
+        EngineConfig(panic={"window": 1})
 
 
 @pytest.mark.parametrize("kind", ["unknown_symbol", "bad_price", "bad_volume", "bad_quote"])

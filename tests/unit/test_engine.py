@@ -200,9 +200,11 @@ def test_the_update_interval_holds_ticks_and_adds_up_their_volume(journal):
     strategy = SignalsAt(1)
     with Engine(EngineConfig(update_interval=1, journal_path=journal), strategy=strategy) as engine:
         times = [0.0, 0.4, 0.999999999, 1.0, 1.5, 2.5]
-        orders = [engine.on_tick(round(time * SECOND_NS), 10.0 + index, 2.0**index) for index, time in enumerate(times)]
+        orders = [
+            engine.on_tick(round(time * SECOND_NS), 10 + index / 8, 2.0**index) for index, time in enumerate(times)
+        ]
     assert [index for index, order in enumerate(orders) if order is not None] == [3]
-    assert [asked[2:] for asked in strategy.asked] == [(10.0, 1.0), (13.0, 2.0 + 4.0 + 8.0), (15.0, 16.0 + 32.0)]
+    assert [asked[2:] for asked in strategy.asked] == [(10.0, 1.0), (10.375, 2.0 + 4.0 + 8.0), (10.625, 16.0 + 32.0)]
     assert [fields[0] for fields in journal_lines(journal)] == ["T", "H", "H", "T", "O", "H", "T"]
 
 
@@ -345,12 +347,12 @@ def test_the_risk_gate(journal, limits, verdict):
 
 
 def test_a_price_out_of_line_and_too_many_orders_are_refused(journal):
-    limits = RiskLimits(max_orders_per_second=1)
+    limits = RiskLimits(max_orders_per_second=1)  # the third tick is beyond the take-profit, and has a signal too
     with Engine(EngineConfig(risk=limits, journal_path=journal), strategy=SignalsAt(0, 1, 2, 3)) as engine:
-        ticks = [(0, 10.0), (5, 10.0), (SECOND_NS, 20.0), (2 * SECOND_NS, 12.0)]
+        ticks = [(0, 10.0), (5, 10.0), (SECOND_NS, 20.0), (2 * SECOND_NS, 11.0)]
         orders = [engine.on_tick(time, price, 1.0) for time, price in ticks]
     assert [order is not None for order in orders] == [True, False, False, True]
-    assert [line[1] for line in of_kind(journal, "R")] == ["rate", "collar"]
+    assert [line[1] for line in of_kind(journal, "R")] == ["rate", "collar", "exit"]
 
 
 class Failing(SignalsAt):
