@@ -17,7 +17,7 @@ def engine() -> None:
 def run(**given: Any) -> int:
     """Run the engine over a feed, and show its stages and what latency costs.
 
-    Without a feed it takes 200,000 synthetic ticks. Orders are filled at once on paper; none goes anywhere. With
+    Without a feed it takes 200,000 synthetic ticks. Orders are filled on paper; none goes anywhere. With
     --rate ticks come when they are due, and response times are shown instead of the cost of latency; --rate sweep
     looks for the rate at which the engine no longer keeps up.
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from latencykit.analysis.feed_prices import CostFound
@@ -20,8 +20,6 @@ from latencykit.reporters.open_loop import open_loop_block
 from latencykit.reporters.rows import plain_ns
 from latencykit.units import format_ns
 
-_RESOLUTION_UNKNOWN = 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -32,6 +30,7 @@ class Done:
         cost: What latency costs, if it was to be told.
         points: Response times by rate.
         stats: Histograms by stage, and of response times.
+        resolution_ns: The clock's step.
         prometheus: The engine's figures as Prometheus's text.
         problem: What ended it early, or None.
     """
@@ -40,6 +39,7 @@ class Done:
     cost: CostFound | None
     points: tuple[RatePoint, ...]
     stats: Mapping[str, PerformanceStats]
+    resolution_ns: float
     prometheus: str
     problem: BaseException | None
 
@@ -105,12 +105,10 @@ def _judge(done: Done, request: Request) -> list[Judged]:
 
 def _blocks(done: Done, request: Request, judged: list[Judged], width: int) -> list[TextBlock]:
     blocks = []
-    resolution_ns = _RESOLUTION_UNKNOWN
     if done.run is not None:
         blocks += run_blocks(done.run, [str(each) for each in judged])
-        resolution_ns = done.run.resolution_ns
     if done.points:
-        blocks.append(open_loop_block(done.points, resolution_ns, sweep=request.rate == SWEEP))
+        blocks.append(open_loop_block(done.points, done.resolution_ns, sweep=request.rate == SWEEP))
     if done.cost is not None:
         blocks += _cost_blocks(done.cost, width)
     return blocks
@@ -120,7 +118,7 @@ def _cost_blocks(found: CostFound, width: int) -> list[TextBlock]:
     if found.cost is None:
         return [TextBlock("what latency costs", facts=(found.remark,))]
     block = cost_block(found.cost, width)
-    return [block, *([TextBlock("", facts=(found.remark,))] if found.remark else [])]
+    return [replace(block, legend=(*block.legend, *([f"Here: {found.remark}."] if found.remark else [])))]
 
 
 def _save(done: Done, request: Request, judged: list[Judged]) -> list[str]:

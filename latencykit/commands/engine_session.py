@@ -98,6 +98,7 @@ class _Watched:
             cost=self._cost(engine, feed, summary.ticks),
             points=tuple(map(_point, paced)),
             stats=stats,
+            resolution_ns=summary.resolution_ns,
             prometheus=engine.prometheus(),
             problem=problem,
         )
@@ -117,18 +118,24 @@ class _Watched:
     def sweep(self) -> Done:
         """Try rates, each with an engine of its own, until one is too much."""
         rows = _first_rows(self._request.feed)
-        points: list[RatePoint] = []
+        reports: list[PacedReport] = []
         problem: BaseException | None = None
-        stats: dict[str, Any] = {}
         try:
-            while (rate := next_rate(points, first=_FIRST_RATE)) is not None:
-                report = self._at_rate(rows, rate, replaces=bool(points))
-                points.append(_point(report))
+            while (rate := next_rate(list(map(_point, reports)), first=_FIRST_RATE)) is not None:
+                reports.append(self._at_rate(rows, rate, replaces=bool(reports)))
         except KeyboardInterrupt as error:
             problem = error
-            if not points:
+            if not reports:
                 raise
-        return Done(run=None, cost=None, points=tuple(points), stats=stats, prometheus="", problem=problem)
+        return Done(
+            run=None,
+            cost=None,
+            points=tuple(map(_point, reports)),
+            stats={f"response at {report.rate:.0f}/s": report.responses for report in reports},
+            resolution_ns=reports[0].resolution_ns,
+            prometheus="",
+            problem=problem,
+        )
 
     def _at_rate(self, rows: Records, rate: float, *, replaces: bool) -> PacedReport:
         if self._progress is not None:

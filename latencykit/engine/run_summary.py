@@ -94,7 +94,7 @@ class RunSummary:
         entries: Orders that bought.
         exits: Orders that sold.
         refused: Signals or exits that led to no order.
-        profit: What the exits realised on paper: filled at once at their price, no fees.
+        profit: What the exits realised on paper: filled at once and whole, no fees.
         elapsed_ns: Wall time, the feed's own work included.
         stages: The times by stage; the last is of whole ticks.
         sample_every: One tick in so many was timed; 0 none.

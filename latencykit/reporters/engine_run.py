@@ -100,4 +100,4 @@ def _how_timed(run: RunSummary) -> str:
 def _explained(run: RunSummary) -> list[str]:
     if not run.entries:
         return []
-    return ["Orders are taken for filled at once at their price, without fees: no money was made."]
+    return ["On paper: orders are taken for filled at once and whole, without fees; no money was made."]

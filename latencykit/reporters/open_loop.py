@@ -16,7 +16,7 @@ _COLUMNS: Final = (
     TextColumn[RatePoint]("p99", lambda point: format_ns(point.p99_ns)),
     TextColumn[RatePoint]("p99.9", lambda point: format_ns(point.p999_ns)),
     TextColumn[RatePoint]("max", lambda point: format_ns(point.max_ns)),
-    TextColumn[RatePoint]("", lambda point: "" if point.kept_up else "falls behind", left=True),
+    TextColumn[RatePoint]("", lambda point: "" if point.kept_up else "behind", left=True),
 )
 
 
@@ -53,7 +53,7 @@ def _legend(points: Sequence[RatePoint], resolution_ns: float) -> list[str]:
     ]
     if any(not point.kept_up for point in points):
         lines.append(
-            "falls behind: under 95 % of the rate was done in time; its response times grow with the length of a slice."
+            "behind: under 95 % of the rate was done in time; its response times grow with the length of a slice."
         )
     if any(1e9 / point.rate < resolution_ns for point in points):
         lines.append(

@@ -42,13 +42,13 @@ def test_a_terminal_has_one_line_that_is_taken_away(clock):
     stream = io.StringIO()
     shown = progress(stream, clock, live=True)
     for tenth in range(1, 4):
-        clock.seconds = tenth / 10 + 0.001
+        clock.seconds = tenth / 5
         shown.ticks(tenth, degraded=False)
     shown.notice("warning: hot")
     shown.close()
     written = stream.getvalue()
     assert written.count("ticks") == 4  # three times, and again below the notice
-    assert f"{ERASE}latencykit: warning: hot\n3 ticks" in written
+    assert f"{ERASE}latencykit: warning: hot\n3 ticks  5 a second" in written
     assert written.endswith(ERASE)
 
 
