@@ -151,7 +151,7 @@ class Measurement:
 
     Attributes:
         batched: The centre: means of batches of calls.
-        per_call: The tail: single calls.
+        per_call: The tail: single calls; where a call does many items, `batched` again, which has no tail.
         validity: The machine while it was measured.
     """
 
@@ -203,5 +203,5 @@ def measure(
     with collector(gc), pinned(chosen):
         samples = measure_operation(Subject("measure", name, gc=gc), prepared, effort)
     validity = judge_machine([before, read_meter(chosen, effort.meter_ns)])
-    batched, per_call = (summarise(sample).result for sample in samples)
-    return Measurement(batched, per_call, validity)
+    results = [summarise(sample).result for sample in samples]
+    return Measurement(results[0], results[-1], validity)

@@ -7,9 +7,10 @@
 //   O,row,number,side,quantity,price,confidence,take_profit,stop        an order; without a signal the last three are empty
 //   R,row,reason,side,quantity,price                                    an order that was refused
 //   X,row,reason                                                        the engine stopped making orders
-// Prices, volumes and confidences are in the fewest digits that give the double again, as Python's repr; a quote
-// that is none is empty; averages are rounded to six places. So a journal has all of its feed, which can be read from
-// it again, and the same feed and settings give the same bytes.
+// Prices and volumes are in the fewest digits that give the double again, as Python's repr; a quote that is none is
+// empty; averages, and the confidence that is made of averages, are rounded to six places. So a journal has all of its
+// feed, which can be read from it again, and the same feed and settings give the same bytes, also from another program
+// that carries its averages otherwise.
 //
 // Promises: nothing of the machine or its clock is in a line. No allocation but the buffer's.
 #pragma once
@@ -79,8 +80,12 @@ inline char* put_integer(char* out, std::int64_t value) {
 inline char* put_double(char* out, double value) {
   *out++ = ',';
   if (std::isnan(value)) return out;
+  if (std::signbit(value)) [[unlikely]] {  // Of what was skipped; the ways below take none.
+    *out++ = '-';
+    value = -value;
+  }
   if (char* const end = fast_decimal::put_shortest(out, value)) return end;
-  return formatting::put_untyped(out, value, -1);
+  return std::isinf(value) ? put(out, "inf") : formatting::put_untyped(out, value, -1);
 }
 
 inline char* put_average(char* out, double value) {
@@ -89,6 +94,11 @@ inline char* put_average(char* out, double value) {
   if (char* const end = fast_decimal::put_fixed(out, value, kPlaces)) return end;
   char* const end = std::to_chars(out, out + 330, value, std::chars_format::fixed, kPlaces).ptr;
   return end;
+}
+
+// Without a signal there is none.
+inline char* put_confidence(char* out, double value) {
+  return std::isnan(value) ? put_double(out, value) : put_average(out, value);
 }
 
 inline char* put_tick(char* out, const JournalRecord& record) {
@@ -109,7 +119,7 @@ inline char* put_order(char* out, const JournalRecord& record) {
   out = put_double(
       put_integer(put_side(put_integer(out, static_cast<std::int64_t>(order.number)), record.side), order.quantity),
       order.price);
-  return put_double(put_double(put_double(out, order.confidence), order.take_profit), order.stop);
+  return put_double(put_double(put_confidence(out, order.confidence), order.take_profit), order.stop);
 }
 
 inline char* put_refused(char* out, const JournalRecord& record) {

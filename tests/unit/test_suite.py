@@ -80,6 +80,14 @@ def test_call_and_replay_keep_rows():
     assert lk.replay(max, [[1, 2], (3, 4)]).rows == [(1, 2), (3, 4)]
 
 
+@pytest.mark.parametrize("items", [0, -1])
+def test_a_call_does_at_least_one_item(items):
+    assert lk.call(abs, -1, items=3).items == lk.replay(abs, [(1,)], items=3).items == 3
+    assert lk.call(abs, -1).items == 1
+    with pytest.raises(InvalidValueError, match=f"{items} items"):
+        lk.call(abs, -1, items=items)
+
+
 @pytest.mark.parametrize("rows", [[], [(1,), (1, 2)]])
 def test_rows_must_be_of_one_length(rows):
     with pytest.raises(InvalidValueError, match="one length"):
