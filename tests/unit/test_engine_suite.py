@@ -67,6 +67,16 @@ def test_journals_are_identical_where_ticks_are_bad(tmp_path):
     assert plain(NaivePipeline, rows, tmp_path / "naive") == journal
 
 
+def test_a_take_profit_is_taken_alike(tmp_path):
+    rows = [list(row) for row in TICKS.rows()[:1_000]]
+    entry = next(line for line in native(rows, tmp_path / "first") if line.startswith(b"O,")).decode().split(",")
+    row, take_profit = int(entry[1]), entry[7]
+    rows[row + 1][1] = float(take_profit)
+    journal = native(rows, tmp_path / "native")
+    assert f"O,{row + 1},2,sell,100,{take_profit},,,\n".encode() in journal
+    assert plain(IncrementalPipeline, rows, tmp_path / "incremental") == journal
+
+
 def test_the_risk_gate_refuses_alike(tmp_path, monkeypatch):
     from latencykit.engine import RiskLimits
     from latencykit.suites import _pipelines

@@ -113,10 +113,11 @@ def test_the_market_is_the_file_if_there_is_one(tmp_path):
     path.write_text("timestamp,open,high,low,close,volume\n2024-01-01 00:00:00,1,1,1,1.5,7\n")
     use_ticks(str(path))
     try:
-        assert lk.market().price.tolist() == [1.5]
+        assert lk.market().price.tolist() == lk.market(lambda: None).price.tolist() == [1.5]
     finally:
         use_ticks(None)
     assert len(lk.market()) > 1000
+    assert lk.market(lambda: "made") == "made"
 
 
 @pytest.mark.parametrize(
