@@ -4,11 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from latencykit.measuring.allocations import assert_no_allocations
     from latencykit.model import Claim, Target
-    from latencykit.session import measure
+    from latencykit.one_call import measure
     from latencykit.suite import Component, Parameter, call, market, replay
 
-__all__ = ["Claim", "Component", "Parameter", "Target", "call", "market", "measure", "replay"]
+__all__ = ["Claim", "Component", "Parameter", "Target", "assert_no_allocations", "call", "market", "measure", "replay"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -16,9 +17,10 @@ _HOMES = {
     "Component": "latencykit.suite",
     "Parameter": "latencykit.suite",
     "Target": "latencykit.model",
+    "assert_no_allocations": "latencykit.measuring.allocations",
     "call": "latencykit.suite",
     "market": "latencykit.suite",
-    "measure": "latencykit.session",
+    "measure": "latencykit.one_call",
     "replay": "latencykit.suite",
 }
 

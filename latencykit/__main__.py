@@ -15,6 +15,7 @@ from latencykit.commands.failures import INTERRUPTED, WRONG, explain
 # The help of all commands is printed from here, so that it costs no import of any of them.
 COMMANDS = {
     "bench": "Measure components, naive against optimised, and judge them against their targets.",
+    "compare": "Tell which of two operations is faster, sampled in turns; or compare two saved runs.",
     "log": "Recover what a killed process had logged.",
     "selftest": "Hold the tool's figures against operations of known cost.",
 }

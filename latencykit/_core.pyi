@@ -154,7 +154,10 @@ class Operation:
         function: Callable[..., object],
         rows: Iterable[tuple[object, ...]],
         clock: SimulatedClock | None = None,
+        keywords: tuple[str, ...] = (),
     ) -> Operation: ...
+    def time_calls(self, calls: int, /) -> tuple[int, Any]:
+        """Call so many times; return the ticks that took and what the last call returned."""
     def sample_per_call(self, out: NDArray[np.uint64], /) -> None:
         """Fill the array with the ticks that each of so many calls took."""
     def sample_batched(self, out: NDArray[np.uint64], batch: int, /) -> None:
@@ -893,7 +896,7 @@ class _Recovered(TypedDict):
 
 def recover_log(rings: str | bytes, log: str | bytes, out: int, in_use: bool, telling: bool, /) -> _Recovered: ...
 
-# ---- signals: native/bind/panic_detector.cpp
+# ---- signals: native/bind/signal.cpp, panic_detector.cpp
 
 @final
 class Signal:
@@ -924,11 +927,12 @@ class PanicDetector:
         *,
         horizon: int = 30,
         fall_deviations: float = 4.0,
-        least_fall: float = 0.005,
+        least_fall: float = 0.008,
         volume_ratio: float = 2.5,
         rsi_period: int = 14,
         oversold: float = 30.0,
         refractory: int = 100,
+        turn: int = 2,
     ) -> PanicDetector: ...
     def update(self, price: float, volume: float, /) -> Signal | None: ...
     def scan(self, prices: npt.ArrayLike, volumes: npt.ArrayLike, /) -> list[Signal]: ...
@@ -941,14 +945,23 @@ class PanicDetector:
 
 # ---- allocations: native/bind/allocations.cpp
 
+_Returned = TypeVar("_Returned")
+
 @final
 class AllocationCounter:
+    def __new__(cls, *, sites: int = 0, levels: int = 0) -> AllocationCounter: ...
+    @property
+    def sites(self) -> list[tuple[str | None, int, str | None, str | None, int, str, int, int]]: ...
     @property
     def counts(self) -> AllocationCounts | None: ...
     @property
     def counting(self) -> bool: ...
     def start(self) -> None: ...
     def stop(self) -> AllocationCounts: ...
+    def call(self, function: Callable[..., _Returned], /, *args: Any, **kwargs: Any) -> _Returned:
+        """Call a function, counting from its start to its end; return what it returns."""
+    def send(self, generator: object, value: object, /) -> tuple[bool, Any]:
+        """Run a generator or coroutine to its next stop, counting; return whether it has ended, and what it gave."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...
 
@@ -1671,6 +1684,7 @@ def shared_ring_round_trips(to: SharedRing, from_: SharedRing, count: int, cpu: 
         DataError: A record came back that was not sent.
     """
 
+@disjoint_base
 class EngineCore:
     """The native half of an engine; latencykit.engine.Engine is what is to be used."""
 

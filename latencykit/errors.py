@@ -29,6 +29,18 @@ class CapacityError(LatencykitError, RuntimeError):
     """A preallocated resource is exhausted and its policy is to raise."""
 
 
+class AllocationError(LatencykitError, AssertionError):
+    """Memory was allocated where it was asserted that none is.
+
+    Attributes:
+        sites: Where it came from, `latencykit.measuring.allocations.AllocationSite` objects; most requests first.
+    """
+
+    def __init__(self, message: str, sites: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.sites = sites
+
+
 class DataError(LatencykitError, ValueError):
     """The content of a file is not what it should be; the message names file and line."""
 

@@ -152,6 +152,14 @@ class TargetVerdict(msgspec.Struct, frozen=True):
     claimed_ns: float | None = None
 
 
+class AllocationVerdict(msgspec.Struct, frozen=True):
+    """How many allocations a call may make, and whether it kept to that."""
+
+    limit: float
+    verdict: TargetVerdictWord
+    reason: str = ""
+
+
 class Samples(msgspec.Struct, frozen=True):
     """What the runner measured of one operation in one mode: gross, unjudged.
 
@@ -177,7 +185,10 @@ class Samples(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of a run: one operation in one mode, net of its floor and judged against its target."""
+    """One row of a run: one operation in one mode, net of its floor and judged against its target.
+
+    Where it has several targets, `targets` holds them all, and `target` is the one that it did worst on.
+    """
 
     component: str
     variant: str
@@ -205,6 +216,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     cache_hit_rate: float | None = None
     speedup_vs_baseline: float | None = None
     target: TargetVerdict | None = None
+    targets: list[TargetVerdict] = []
+    allocation_target: AllocationVerdict | None = None
 
     @property
     def name(self) -> str:

@@ -1,7 +1,6 @@
 """Put the rooms together: measure, summarise, judge, and return one Run. Prints nothing, writes nothing."""
 
 import datetime as dt
-import os
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
@@ -15,24 +14,18 @@ from latencykit.analysis.growth import growth_of
 from latencykit.analysis.summaries import Summary, summarise, with_speedups
 from latencykit.analysis.verdicts import judge_machine, judge_target
 from latencykit.engine.feeds import read_ticks
-from latencykit.environment import Clock
-from latencykit.errors import UnsupportedError, UsageError
 from latencykit.hardware import detect
-from latencykit.hardware.clock import measured_clock
 from latencykit.measuring import events
-from latencykit.measuring.conditions import choose_cpu, collector, pinned
+from latencykit.measuring.conditions import choose_cpu
 from latencykit.measuring.effort import Level, effort_for
 from latencykit.measuring.interrupts import Interrupts
 from latencykit.measuring.loading import Source, select
-from latencykit.measuring.meter import read_meter
 from latencykit.measuring.runner import run_component
-from latencykit.measuring.sampling import Subject, measure_operation
-from latencykit.measuring.statements import statement_operation
 from latencykit.model import Failure, MeterReading, Result, Run, Samples, Validity
-from latencykit.suite import Component, GcPolicy, as_operation
-from latencykit.units import format_ns
+from latencykit.one_call import check_clock
+from latencykit.suite import Component
 
-__all__ = ["Measurement", "Plan", "bench", "measure", "select"]
+__all__ = ["Plan", "bench", "select"]
 
 Observe = Callable[[events.Event], None]
 
@@ -86,7 +79,7 @@ def bench(sources: Sequence[Source], plan: Plan, observe: Observe, argv: Sequenc
     """
     cpu = choose_cpu(plan.cpu)
     environment = detect(Path(tempfile.gettempdir()))
-    _check_clock(environment.clock)
+    check_clock(environment.clock)
     if plan.ticks is not None:
         read_ticks(plan.ticks)  # before minutes are spent on what does not need it
     started = dt.datetime.now(dt.UTC)
@@ -118,17 +111,6 @@ def bench(sources: Sequence[Source], plan: Plan, observe: Observe, argv: Sequenc
     )
 
 
-def _check_clock(clock: Clock) -> None:
-    asked = os.environ.get("LATENCYKIT_CLOCK", "")
-    if asked not in ("", "monotonic"):
-        raise UsageError(f"LATENCYKIT_CLOCK is {asked!r}; unset it for the TSC, or set it to monotonic")
-    if clock.source != "tsc" and not clock.forced:
-        raise UnsupportedError(
-            "this CPU has no invariant time-stamp counter to measure with; set LATENCYKIT_CLOCK=monotonic "
-            "to measure with the system clock, which costs and resolves tens of nanoseconds"
-        )
-
-
 def _results(samples: Sequence[Samples], components: dict[str, Component], validity: Validity) -> list[Result]:
     rows = []
     for sample in samples:
@@ -143,65 +125,3 @@ def _judged(summary: Summary, component: Component, validity: Validity) -> Resul
         return summary.result
     verdict = judge_target(component.target, summary, validity.verdict)
     return msgspec.structs.replace(summary.result, target=verdict)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Measurement:
-    """What `measure` found; shown as one line of figures.
-
-    Attributes:
-        batched: The centre: means of batches of calls.
-        per_call: The tail: single calls; where a call does many items, `batched` again, which has no tail.
-        validity: The machine while it was measured.
-    """
-
-    batched: Result
-    per_call: Result
-    validity: Validity
-
-    @property
-    def p50_ns(self) -> float | None:
-        """The median over batches, net of the floor, in nanoseconds."""
-        return self.batched.p50_ns
-
-    def __repr__(self) -> str:
-        tail = f"p99 {format_ns(self.per_call.p99_ns)}, p99.9 {format_ns(self.per_call.p999_ns)}"
-        floor = f"floor {format_ns(self.batched.floor_ns)}"
-        allocations = self.batched.allocations_per_op
-        counted = "allocations n/a" if allocations is None else f"{allocations:.3g} allocations"
-        return f"<p50 {format_ns(self.p50_ns)}, {tail}, net of {floor}; {counted}; machine {self.validity.verdict}>"
-
-
-def measure(
-    operation: object,
-    setup: str = "pass",
-    *,
-    level: Level = "quick",
-    gc: GcPolicy = "off",
-    cpu: int | None = None,
-    name: str = "operation",
-) -> Measurement:
-    """Measure one callable or timeit-style statement in this process.
-
-    Args:
-        operation: A function without arguments, a prepared `latencykit.call(...)`, or a statement as text.
-        setup: Statements that run once, before a statement given as text.
-        level: How much time to spend: quick is about a second.
-        gc: Whether the cyclic garbage collector runs meanwhile.
-        cpu: The CPU to pin this thread to meanwhile; None for the highest allowed one.
-        name: What to call it in the result.
-
-    Raises:
-        UsageError: The statement cannot be compiled, or the CPU is not ours to pin.
-        InvalidTypeError: The operation is neither callable nor text.
-        UnsupportedError: There is no usable clock.
-    """
-    _check_clock(measured_clock())
-    prepared = statement_operation(operation, setup) if isinstance(operation, str) else as_operation(operation)
-    effort, chosen = effort_for(level, 1), choose_cpu(cpu)
-    before = read_meter(chosen, effort.meter_ns)
-    with collector(gc), pinned(chosen):
-        samples = measure_operation(Subject("measure", name, gc=gc), prepared, effort)
-    validity = judge_machine([before, read_meter(chosen, effort.meter_ns)])
-    results = [summarise(sample).result for sample in samples]
-    return Measurement(results[0], results[-1], validity)

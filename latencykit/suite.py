@@ -29,6 +29,7 @@ class Operation:
         between: An untimed function that runs between batches, or None.
         closure: True if the function's own Python frame belongs to the harness and not to the operation,
             so that the floor is an empty Python function and not an empty native call.
+        keywords: Names for the last arguments of each row, which are passed by name.
         items: How many pieces of work one call does; figures are of one piece.
     """
 
@@ -36,6 +37,7 @@ class Operation:
     rows: Sequence[tuple[object, ...]] = ((),)
     between: Callable[[], object] | None = None
     closure: bool = False
+    keywords: tuple[str, ...] = ()
     items: int = 1
 
 

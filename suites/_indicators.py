@@ -4,6 +4,7 @@ Every variant of a suite computes the same figures; a result may lack the leadin
 where a library can only start its average otherwise, the two agree from where that start has faded.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 import latencykit as lk
@@ -109,6 +110,81 @@ def compiled(loop: "Callable[..., object]", *args: object) -> "Operation":
     return lk.call(native, *args)
 
 
+def compiled_moments(finish: "Callable[..., None]", values: "Doubles", period: int, out: object) -> "Operation":
+    """Compile with numba a loop over windows: `finish(out, i, value, mean, deviation)` makes what is asked of each.
+
+    Two sums of distances from the first value are updated: less accurate the further the series moves from it.
+    """
+    import numba
+
+    write = numba.njit(finish)
+
+    def loop(values: "Doubles", period: int, out: "Any") -> "Any":
+        first, total, squares = values[0], 0.0, 0.0
+        for i in range(values.size):
+            distance = values[i] - first
+            total += distance
+            squares += distance * distance
+            if i >= period:
+                gone = values[i - period] - first
+                total -= gone
+                squares -= gone * gone
+            if i < period - 1:
+                write(out, i, values[i], NAN, NAN)
+            else:
+                mean = total / period
+                write(out, i, values[i], first + mean, max(squares / period - mean * mean, 0.0) ** 0.5)
+        return out
+
+    return compiled(loop, values, period, out)
+
+
+def compiled_extremes(before: "Callable[..., bool]", values: "Doubles", period: int) -> "Operation":
+    """Compile with numba a loop over windows that keeps where the extreme is: `before(a, b)` if a is no less extreme.
+
+    The window is looked through again only when its extreme has left it.
+    """
+
+    def loop(values: "Doubles", period: int, out: "Doubles") -> "Doubles":
+        at = 0
+        for i in range(values.size):
+            if before(values[i], values[at]):
+                at = i
+            elif at <= i - period:
+                at = i - period + 1
+                for j in range(at + 1, i + 1):
+                    if before(values[j], values[at]):
+                        at = j
+            out[i] = NAN if i < period - 1 else values[at]
+        return out
+
+    return compiled(loop, values, period, values.copy())
+
+
+def library_variants(
+    component: "Component",
+    *,
+    talib: str,
+    tulipy: str,
+    pandas: "Callable[[Any], object]",
+    polars: "Callable[[Any], object]",
+) -> None:
+    """Register the libraries' windows of PERIOD prices: two by their functions' names, two as calls of a series."""
+    names = {"talib": talib, "tulipy": tulipy}
+    calls = {"pandas": pandas, "polars": polars}
+
+    def by_name(library: str) -> "Callable[[], Operation]":
+        return lambda: lk.call(getattr(import_module(library), names[library]), prices(), PERIOD)
+
+    def of_series(library: str) -> "Callable[[], Operation]":
+        return lambda: lk.call(calls[library], import_module(library).Series(prices()))
+
+    for library in (*names, *calls):
+        setup = by_name(library) if library in names else of_series(library)
+        setup.__name__ = library
+        component.variant(peer=library)(setup)
+
+
 def window_sums(values: "Doubles", period: int) -> "Doubles":
     """Return the sums of every `period` values, as differences of one running sum.
 
@@ -120,6 +196,16 @@ def window_sums(values: "Doubles", period: int) -> "Doubles":
     sums = running[period - 1 :].copy()
     sums[1:] -= running[:-period]
     return sums
+
+
+def window_extremes(choose: "Callable[[Doubles, Doubles], Doubles]", values: "Doubles", period: int) -> "Doubles":
+    """Return the extremes of windows of 2, 4, 8, ... values, each from two of the size before, the last overlapping."""
+    size = 1
+    while size < period:
+        step = min(size, period - size)
+        values = choose(values[:-step], values[step:])
+        size += step
+    return values
 
 
 def window_moments(values: "Doubles", period: int) -> "tuple[Doubles, Doubles]":

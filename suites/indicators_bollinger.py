@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import latencykit as lk
 
-from ._indicators import NAN, PERIOD, compiled, native_variants, prices, window_moments
+from ._indicators import NAN, PERIOD, compiled_moments, native_variants, prices, window_moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,29 +41,13 @@ def vector_bollinger(values: "Doubles", period: int, width: float) -> "tuple[Dou
     return mean + reach, mean, mean - reach
 
 
-def array_bollinger(
-    values: "Doubles", period: int, width: float, bands: "tuple[Doubles, Doubles, Doubles]"
-) -> "tuple[Doubles, Doubles, Doubles]":
-    # Two sums of distances from the first value that are updated: less accurate the further the series moves from it.
+def write_bollinger(
+    bands: "tuple[Doubles, Doubles, Doubles]", i: int, _value: float, mean: float, deviation: float
+) -> None:
     upper, middle, lower = bands
-    first, total, squares = values[0], 0.0, 0.0
-    for i in range(values.size):
-        distance = values[i] - first
-        total += distance
-        squares += distance * distance
-        if i >= period:
-            gone = values[i - period] - first
-            total -= gone
-            squares -= gone * gone
-        if i < period - 1:
-            upper[i] = middle[i] = lower[i] = NAN
-        else:
-            mean = total / period
-            reach = width * max(squares / period - mean * mean, 0.0) ** 0.5
-            middle[i] = first + mean
-            upper[i] = middle[i] + reach
-            lower[i] = middle[i] - reach
-    return bands
+    upper[i] = mean + WIDTH * deviation
+    middle[i] = mean
+    lower[i] = mean - WIDTH * deviation
 
 
 @bollinger.variant
@@ -97,7 +81,7 @@ def tulipy() -> "Operation":
 @bollinger.variant(peer="numba")
 def numba() -> "Operation":
     values = prices()
-    return compiled(array_bollinger, values, PERIOD, WIDTH, (values.copy(), values.copy(), values.copy()))
+    return compiled_moments(write_bollinger, values, PERIOD, (values.copy(), values.copy(), values.copy()))
 
 
 @bollinger.variant(peer="pandas")

@@ -1,17 +1,14 @@
 """Component `indicators_rolling_min`: the least of the last 20 of 1000 prices."""
 
+import operator
 from typing import TYPE_CHECKING
 
 import latencykit as lk
 
-from ._indicators import NAN, PERIOD, compiled, native_variants, prices
+from ._indicators import NAN, PERIOD, compiled_extremes, library_variants, native_variants, prices, window_extremes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from latencykit.suite import Operation
-
-    from ._indicators import Doubles
 
 rolling_min = lk.Component(
     "indicators_rolling_min",
@@ -28,33 +25,6 @@ def list_min(values: list[float], period: int) -> list[float]:
     return extremes
 
 
-def vector_min(values: "Doubles", period: int) -> "Doubles":
-    """Return the extremes of windows of 2, 4, 8, ... values, each from two of the size before, the last overlapping."""
-    import numpy as np
-
-    size = 1
-    while size < period:
-        step = min(size, period - size)
-        values = np.minimum(values[:-step], values[step:])
-        size += step
-    return values
-
-
-def array_min(values: "Doubles", period: int, out: "Doubles") -> "Doubles":
-    # The window is looked through again only when its extreme has left it.
-    at = 0
-    for i in range(values.size):
-        if values[i] <= values[at]:
-            at = i
-        elif at <= i - period:
-            at = i - period + 1
-            for j in range(at + 1, i + 1):
-                if values[j] <= values[at]:
-                    at = j
-        out[i] = NAN if i < period - 1 else values[at]
-    return out
-
-
 @rolling_min.variant
 def naive() -> "Operation":
     return lk.call(list_min, prices().tolist(), PERIOD)
@@ -62,43 +32,23 @@ def naive() -> "Operation":
 
 @rolling_min.variant(contrast=True)
 def numpy() -> "Operation":
-    return lk.call(vector_min, prices(), PERIOD)
+    import numpy as np
+
+    return lk.call(window_extremes, np.minimum, prices(), PERIOD)
 
 
 native_variants(rolling_min, "rolling_min", lambda: (prices(),), PERIOD)
 
 
-@rolling_min.variant(peer="talib")
-def talib() -> "Operation":
-    import talib as library
-
-    return lk.call(library.MIN, prices(), PERIOD)
-
-
-@rolling_min.variant(peer="tulipy")
-def tulipy() -> "Operation":
-    import tulipy as library
-
-    return lk.call(library.min, prices(), PERIOD)
-
-
 @rolling_min.variant(peer="numba")
 def numba() -> "Operation":
-    values = prices()
-    return compiled(array_min, values, PERIOD, values.copy())
+    return compiled_extremes(operator.le, prices(), PERIOD)
 
 
-@rolling_min.variant(peer="pandas")
-def pandas() -> "Callable[[], object]":
-    import pandas as pd
-
-    series = pd.Series(prices())
-    return lambda: series.rolling(PERIOD).min()
-
-
-@rolling_min.variant(peer="polars")
-def polars() -> "Callable[[], object]":
-    import polars as pl
-
-    series = pl.Series(prices())
-    return lambda: series.rolling_min(PERIOD)
+library_variants(
+    rolling_min,
+    talib="MIN",
+    tulipy="min",
+    pandas=lambda series: series.rolling(PERIOD).min(),
+    polars=lambda series: series.rolling_min(PERIOD),
+)

@@ -4,11 +4,9 @@ from typing import TYPE_CHECKING
 
 import latencykit as lk
 
-from ._indicators import NAN, PERIOD, compiled, native_variants, prices, window_moments
+from ._indicators import NAN, PERIOD, compiled_moments, library_variants, native_variants, prices, window_moments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from latencykit.suite import Operation
 
     from ._indicators import Doubles
@@ -34,20 +32,8 @@ def vector_std(values: "Doubles", period: int) -> "Doubles":
     return window_moments(values, period)[1]
 
 
-def array_std(values: "Doubles", period: int, out: "Doubles") -> "Doubles":
-    # Two sums of distances from the first value that are updated: less accurate the further the series moves from it.
-    first, total, squares = values[0], 0.0, 0.0
-    for i in range(values.size):
-        distance = values[i] - first
-        total += distance
-        squares += distance * distance
-        if i >= period:
-            gone = values[i - period] - first
-            total -= gone
-            squares -= gone * gone
-        mean = total / period
-        out[i] = NAN if i < period - 1 else max(squares / period - mean * mean, 0.0) ** 0.5
-    return out
+def write_std(out: "Doubles", i: int, _value: float, _mean: float, deviation: float) -> None:
+    out[i] = deviation
 
 
 @rolling_std.variant
@@ -63,37 +49,16 @@ def numpy() -> "Operation":
 native_variants(rolling_std, "rolling_std", lambda: (prices(),), PERIOD)
 
 
-@rolling_std.variant(peer="talib")
-def talib() -> "Operation":
-    import talib as library
-
-    return lk.call(library.STDDEV, prices(), PERIOD)
-
-
-@rolling_std.variant(peer="tulipy")
-def tulipy() -> "Operation":
-    import tulipy as library
-
-    return lk.call(library.stddev, prices(), PERIOD)
-
-
 @rolling_std.variant(peer="numba")
 def numba() -> "Operation":
     values = prices()
-    return compiled(array_std, values, PERIOD, values.copy())
+    return compiled_moments(write_std, values, PERIOD, values.copy())
 
 
-@rolling_std.variant(peer="pandas")
-def pandas() -> "Callable[[], object]":
-    import pandas as pd
-
-    series = pd.Series(prices())
-    return lambda: series.rolling(PERIOD).std(ddof=0)
-
-
-@rolling_std.variant(peer="polars")
-def polars() -> "Callable[[], object]":
-    import polars as pl
-
-    series = pl.Series(prices())
-    return lambda: series.rolling_std(PERIOD, ddof=0)
+library_variants(
+    rolling_std,
+    talib="STDDEV",
+    tulipy="stddev",
+    pandas=lambda series: series.rolling(PERIOD).std(ddof=0),
+    polars=lambda series: series.rolling_std(PERIOD, ddof=0),
+)

@@ -4,11 +4,9 @@ from typing import TYPE_CHECKING
 
 import latencykit as lk
 
-from ._indicators import NAN, PERIOD, compiled, native_variants, prices, window_sums
+from ._indicators import NAN, PERIOD, compiled, library_variants, native_variants, prices, window_sums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from latencykit.suite import Operation
 
     from ._indicators import Doubles
@@ -58,37 +56,16 @@ def numpy() -> "Operation":
 native_variants(sma, "sma", lambda: (prices(),), PERIOD)
 
 
-@sma.variant(peer="talib")
-def talib() -> "Operation":
-    import talib as library
-
-    return lk.call(library.SMA, prices(), PERIOD)
-
-
-@sma.variant(peer="tulipy")
-def tulipy() -> "Operation":
-    import tulipy as library
-
-    return lk.call(library.sma, prices(), PERIOD)
-
-
 @sma.variant(peer="numba")
 def numba() -> "Operation":
     values = prices()
     return compiled(array_sma, values, PERIOD, values.copy())
 
 
-@sma.variant(peer="pandas")
-def pandas() -> "Callable[[], object]":
-    import pandas as pd
-
-    series = pd.Series(prices())
-    return lambda: series.rolling(PERIOD).mean()
-
-
-@sma.variant(peer="polars")
-def polars() -> "Callable[[], object]":
-    import polars as pl
-
-    series = pl.Series(prices())
-    return lambda: series.rolling_mean(PERIOD)
+library_variants(
+    sma,
+    talib="SMA",
+    tulipy="sma",
+    pandas=lambda series: series.rolling(PERIOD).mean(),
+    polars=lambda series: series.rolling_mean(PERIOD),
+)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import latencykit as lk
 
-from ._indicators import NAN, PERIOD, compiled, native_variants, prices, window_moments
+from ._indicators import NAN, PERIOD, compiled_moments, native_variants, prices, window_moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,21 +38,8 @@ def vector_zscore(values: "Doubles", period: int) -> "Doubles":
     return np.divide(values[period - 1 :] - mean, deviation, out=np.full_like(mean, NAN), where=deviation > 0)
 
 
-def array_zscore(values: "Doubles", period: int, out: "Doubles") -> "Doubles":
-    # Two sums of distances from the first value that are updated: less accurate the further the series moves from it.
-    first, total, squares = values[0], 0.0, 0.0
-    for i in range(values.size):
-        distance = values[i] - first
-        total += distance
-        squares += distance * distance
-        if i >= period:
-            gone = values[i - period] - first
-            total -= gone
-            squares -= gone * gone
-        mean = total / period
-        variance = squares / period - mean * mean
-        out[i] = NAN if i < period - 1 or variance <= 0 else (distance - mean) / variance**0.5
-    return out
+def write_zscore(out: "Doubles", i: int, value: float, mean: float, deviation: float) -> None:
+    out[i] = (value - mean) / deviation if deviation > 0 else NAN
 
 
 @zscore.variant
@@ -71,7 +58,7 @@ native_variants(zscore, "zscore", lambda: (prices(),), PERIOD)
 @zscore.variant(peer="numba")
 def numba() -> "Operation":
     values = prices()
-    return compiled(array_zscore, values, PERIOD, values.copy())
+    return compiled_moments(write_zscore, values, PERIOD, values.copy())
 
 
 @zscore.variant(peer="pandas")

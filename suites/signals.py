@@ -3,6 +3,7 @@
 The rule is that of `latencykit.engine.PanicDetector` with its default settings. `naive` computes each
 indicator anew over lists of the last ticks, as one would first write it; `incremental` carries them along in
 plain Python, so that the table shows which part of the gain is the algorithm's and which the native code's.
+Whole series in one call are the component `signals_scan`.
 """
 
 import itertools
@@ -28,8 +29,8 @@ signals = lk.Component(
 )
 
 WINDOW, HORIZON = 100, 30
-FALL_DEVIATIONS, LEAST_FALL, VOLUME_RATIO = 4.0, 0.005, 2.5
-RSI_PERIOD, OVERSOLD, REFRACTORY = 14, 30.0, 100
+FALL_DEVIATIONS, LEAST_FALL, VOLUME_RATIO = 4.0, 0.008, 2.5
+RSI_PERIOD, OVERSOLD, REFRACTORY, TURN = 14, 30.0, 100, 2
 LONG_WEIGHT, SHORT_WEIGHT = 2 / (WINDOW + 1), 2 / (HORIZON / 2 + 1)
 WARM_UP = 2 * WINDOW + HORIZON
 LEAST_VARIANCE, LARGEST_SQUARE = 1e-10, 16.0
@@ -59,23 +60,69 @@ def relative_strength(changes: list[float]) -> float:
     return 100 * gain / (gain + loss) if gain + loss > 0 else 50.0
 
 
-class Beyond(NamedTuple):
-    """What a tick in panic was found to be."""
+class Usual(NamedTuple):
+    """What was usual `HORIZON` ticks ago."""
 
-    fall: float
-    least_abnormal: float
-    volume_share: float
-    strength: float
+    reference: float
+    variance: float
+    volume: float
 
 
-def make_signal(price: float, index: int, beyond: Beyond) -> "Signal":
-    from latencykit.engine import Signal
+def abnormal_fall(usual: Usual) -> float:
+    return FALL_DEVIATIONS * math.sqrt(HORIZON * usual.variance)
 
-    fall, abnormal_fall, volume_share, strength = beyond
-    margins = (1 - abnormal_fall / fall, 1 - volume_share, 1 - strength / OVERSOLD)
-    confidence = 0.5 + 0.5 * min(max(sum(margins) / 3, 0.0), 1.0)
-    profit = min(max(0.4 * fall, 0.005), 0.02)
-    return Signal(price, confidence, price * (1 + profit), price * (1 - 0.5 * profit), index)
+
+def is_panic(level: float, volume: float, strength: float, usual: Usual) -> bool:
+    """Tell whether a tick is in panic, by the level and the indicators as they are after it."""
+    fall = (usual.reference - level) / usual.reference
+    if fall < LEAST_FALL or volume <= 0 or volume < VOLUME_RATIO * usual.volume:
+        return False
+    return fall >= abnormal_fall(usual) and strength <= OVERSOLD
+
+
+class Panics:
+    """Follow a panic from its first tick to its turn: what is no indicator, and the same for both detectors."""
+
+    def __init__(self) -> None:
+        self.usual = Usual(0.0, 0.0, 0.0)
+        self.low = 0.0
+        self.unbroken = self.open = self.ticks = 0
+        self.quiet = WARM_UP
+
+    def fires(self, level: float, usual: Usual, *, panic: bool) -> bool:
+        """Take in whether a tick is in panic, and tell whether to enter."""
+        self.ticks += 1
+        opens = panic and self.open == 0 and self.quiet == 0
+        if opens:
+            self.usual = usual
+        lower = opens or (self.open > 0 and level < self.low)
+        if lower:
+            self.low = level
+        self.unbroken = 0 if lower else self.unbroken + 1
+        stays = lower or (panic and self.open > 0)
+        self.open = HORIZON if stays else max(self.open - 1, 0)
+        fallen = self.usual.reference - level >= LEAST_FALL * self.usual.reference
+        enters = self.open > 0 and self.unbroken >= TURN and fallen
+        loud = enters or (panic and self.quiet > 0)
+        self.quiet = max(self.quiet - 1, REFRACTORY if loud else 0)
+        if enters:
+            self.open = 0
+        return enters
+
+    def signal(self, price: float, volume: float, strength: float) -> "Signal":
+        """Return the entry that the last tick gives."""
+        from latencykit.engine import Signal
+
+        reference = self.usual.reference
+        deepest = (reference - self.low) / reference
+        margins = (
+            1 - abnormal_fall(self.usual) / deepest,
+            1 - VOLUME_RATIO * self.usual.volume / volume,
+            1 - strength / OVERSOLD,
+        )
+        beyond = sum(min(max(margin, 0.0), 1.0) for margin in margins) / 3
+        profit = min(max(0.4 * (reference - price) / reference, 0.005), 0.02)
+        return Signal(price, 0.5 + 0.5 * beyond, price * (1 + profit), price * (1 - 0.5 * profit), self.ticks - 1)
 
 
 class NaiveDetector:
@@ -84,36 +131,34 @@ class NaiveDetector:
     def __init__(self) -> None:
         self.prices: list[float] = []
         self.volumes: list[float] = []
-        self.quiet = WARM_UP
-        self.ticks = 0
+        self.panics = Panics()
 
     def update(self, price: float, volume: float) -> "Signal | None":
         """Take in a tick and decide."""
         self.prices.append(price)
         self.volumes.append(volume)
         del self.prices[:-MEMORY], self.volumes[:-MEMORY]
-        self.ticks += 1
-        beyond = self.beyond() if len(self.prices) > HORIZON else None
-        fires = beyond is not None and self.quiet == 0
-        self.quiet = max(self.quiet - 1, 0 if beyond is None else REFRACTORY)
-        return make_signal(price, self.ticks - 1, beyond) if beyond is not None and fires else None
+        if len(self.prices) <= HORIZON:
+            self.panics.fires(price, Usual(price, 0.0, 0.0), panic=False)
+            return None
+        level, usual = max(self.prices[-3:]), self.usual()
+        busy, strength = exponential_average(self.volumes[-10 * HORIZON :], SHORT_WEIGHT), self.strength()
+        if not self.panics.fires(level, usual, panic=is_panic(level, busy, strength, usual)):
+            return None
+        return self.panics.signal(price, busy, strength)
 
-    def beyond(self) -> Beyond | None:
-        """Return what this tick is if it is in panic."""
+    def usual(self) -> Usual:
+        """Return what was usual before the last `HORIZON` ticks."""
         then = len(self.prices) - HORIZON
-        level = max(self.prices[-3:])
+        pairs = zip(self.prices[: then - 1], self.prices[1:then], strict=True)
+        variance = average_square([(later - before) / before for before, later in pairs])
         reference = min(self.prices[max(then - 3, 0) : then])
-        fall = (reference - level) / reference
-        changes = [later - before for before, later in zip(self.prices, self.prices[1:], strict=False)]
-        returns = [change / before for change, before in zip(changes, self.prices, strict=False)]
-        abnormal_fall = FALL_DEVIATIONS * math.sqrt(HORIZON * average_square(returns[: then - 1]))
-        usual_volume = exponential_average(self.volumes[:then], LONG_WEIGHT)
-        volume = exponential_average(self.volumes[-10 * HORIZON :], SHORT_WEIGHT)
-        strength = relative_strength(changes[-20 * RSI_PERIOD :])
-        falls = fall >= LEAST_FALL and fall >= abnormal_fall
-        if falls and volume > 0 and volume >= VOLUME_RATIO * usual_volume and strength <= OVERSOLD:
-            return Beyond(fall, abnormal_fall, VOLUME_RATIO * usual_volume / volume, strength)
-        return None
+        return Usual(reference, variance, exponential_average(self.volumes[:then], LONG_WEIGHT))
+
+    def strength(self) -> float:
+        """Return the relative strength index."""
+        recent = self.prices[-20 * RSI_PERIOD - 1 :]
+        return relative_strength([later - before for before, later in itertools.pairwise(recent)])
 
 
 class IncrementalDetector:
@@ -124,25 +169,24 @@ class IncrementalDetector:
         self.variance = LEAST_VARIANCE
         self.gain = self.loss = 0.0
         self.volume = self.usual_volume = 0.0
-        self.then: deque[tuple[float, float, float]] = deque(maxlen=HORIZON)
-        self.quiet = WARM_UP
-        self.ticks = 0
+        self.then: deque[Usual] = deque(maxlen=HORIZON)
+        self.panics = Panics()
 
     def update(self, price: float, volume: float) -> "Signal | None":
         """Take in a tick and decide."""
-        if self.ticks == 0:
+        if self.panics.ticks == 0:
             self.last = self.second_last = price
             self.volume = self.usual_volume = volume
-        before = self.then[0] if self.ticks >= HORIZON else None
+        usual = self.then[0] if len(self.then) == HORIZON else None
         self.average(price, volume)
-        self.then.append((min(price, self.last, self.second_last), self.variance, self.usual_volume))
+        self.then.append(Usual(min(price, self.last, self.second_last), self.variance, self.usual_volume))
         level = max(price, self.last, self.second_last)
         self.second_last, self.last = self.last, price
-        self.ticks += 1
-        beyond = None if before is None else self.beyond(level, *before)
-        fires = beyond is not None and self.quiet == 0
-        self.quiet = max(self.quiet - 1, 0 if beyond is None else REFRACTORY)
-        return make_signal(price, self.ticks - 1, beyond) if beyond is not None and fires else None
+        strength = 100 * self.gain / (self.gain + self.loss) if self.gain + self.loss > 0 else 50.0
+        panic = usual is not None and is_panic(level, self.volume, strength, usual)
+        if not self.panics.fires(level, usual or Usual(price, 0.0, 0.0), panic=panic):
+            return None
+        return self.panics.signal(price, self.volume, strength)
 
     def average(self, price: float, volume: float) -> None:
         """Take a tick into the averages."""
@@ -154,17 +198,6 @@ class IncrementalDetector:
         self.volume += SHORT_WEIGHT * (volume - self.volume)
         self.gain += ((change if change > 0 else 0.0) - self.gain) / RSI_PERIOD
         self.loss += ((-change if change < 0 else 0.0) - self.loss) / RSI_PERIOD
-
-    def beyond(self, level: float, reference: float, variance: float, usual_volume: float) -> Beyond | None:
-        """Return what this tick is, against `horizon` ticks ago, if it is in panic."""
-        fall = (reference - level) / reference
-        if fall < LEAST_FALL or self.volume <= 0 or self.volume < VOLUME_RATIO * usual_volume:
-            return None
-        abnormal_fall = FALL_DEVIATIONS * math.sqrt(HORIZON * variance)
-        strength = 100 * self.gain / (self.gain + self.loss)
-        if fall < abnormal_fall or strength > OVERSOLD:
-            return None
-        return Beyond(fall, abnormal_fall, VOLUME_RATIO * usual_volume / self.volume, strength)
 
 
 def replayed(update: "Callable[[float, float], Signal | None]") -> "Operation":

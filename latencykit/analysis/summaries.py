@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from latencykit.analysis.drift import drift_of
 from latencykit.analysis.intervals import quantile_ranks
 from latencykit.histogram import Histogram, decode
 from latencykit.model import QUANTILES, Result, Samples
@@ -16,10 +17,17 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A row without its place in a run: the result, and a 95 % interval for each quantile that it gives."""
+    """A row without its place in a run.
+
+    Attributes:
+        result: The row.
+        intervals: A 95 % interval for each quantile that it gives.
+        drift: By what factor the time changed while it was measured, if it did; known of batches alone.
+    """
 
     result: Result
     intervals: Mapping[str, Interval]
+    drift: float | None = None
 
 
 def summarise(samples: Samples, *, baseline: bool = False) -> Summary:
@@ -67,7 +75,7 @@ def _summarise_batched(samples: Samples, *, baseline: bool) -> Summary:
         mean_ns=net(statistics.fmean(per_op)),
         p50_interval_ns=interval,
     )
-    return Summary(result, {} if interval is None else {"p50": interval})
+    return Summary(result, {} if interval is None else {"p50": interval}, drift_of(samples.batch_ns))
 
 
 def _summarise_calls(samples: Samples, *, baseline: bool) -> Summary:

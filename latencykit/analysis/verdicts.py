@@ -9,6 +9,7 @@ from latencykit.model import Fitness, Hiccups, MeterReading, Target, TargetVerdi
 # centre do. docs/decisions/0005 holds the measurements behind the two limits.
 FIT_RATIO = 0.03
 NOISY_RATIO = 0.25
+_INCONCLUSIVE: TargetVerdictWord = "inconclusive"
 
 
 def fitness(stolen_ratio: float) -> Fitness:
@@ -50,6 +51,28 @@ def judge_target(target: Target, summary: Summary, machine: Fitness) -> TargetVe
     if (summary.result.mode == "batched") != (target.statistic == "p50"):
         return None
     word, reason = _verdict(target, summary, machine)
+    return TargetVerdict(target.statistic, target.limit_ns, word, reason, target.claimed_ns)
+
+
+def judge_operation(target: Target, summaries: Sequence[Summary], machine: Fitness) -> TargetVerdict:
+    """Judge an operation against a target, on the row that says most about it.
+
+    Args:
+        target: The statistic and its limit.
+        summaries: The operation's rows, at least one.
+        machine: The machine's fitness while they were measured.
+
+    Returns:
+        As `judge_target` on its row; where there is no such row, a verdict on what there is.
+    """
+    for summary in summaries:
+        verdict = judge_target(target, summary, machine)
+        if verdict is not None:
+            return verdict
+    if summaries[0].result.mode == "batched":
+        word, reason = _INCONCLUSIVE, "only batches of calls were timed, which say nothing about single calls"
+    else:
+        word, reason = _verdict(target, summaries[0], machine)
     return TargetVerdict(target.statistic, target.limit_ns, word, reason, target.claimed_ns)
 
 

@@ -17,7 +17,9 @@ from latencykit.errors import UsageError
 
 NARROWEST = 80
 PIPED_WIDTH = 140
-_ASCII = str.maketrans({"µ": "u", "×": "x", "─": "-", "·": "-", "≤": "<=", "●": "o", "│": "|"})
+# The eight heights of a picture's columns become characters that are darker the higher they are.
+_HEIGHTS = dict(zip("▁▂▃▄▅▆▇█", ".:-=+*#@", strict=True))
+_ASCII = str.maketrans({"µ": "u", "×": "x", "─": "-", "·": "-", "≤": "<=", "●": "o", "│": "|", **_HEIGHTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,10 @@ def _forget(stream: TextIO) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a run's file goes: a path, or standard output for ``-``."""
+    """Where a run's file goes: a path, or standard output for ``-``; `option` is what the user named it by."""
 
     name: str
+    option: str = "--json"
 
     @property
     def is_stdout(self) -> bool:
@@ -125,13 +128,15 @@ class Destination:
             return
         path = Path(self.name)
         if path.is_dir():
-            raise UsageError(f"--json {self.name}: that is a folder; name a file in it")
+            raise UsageError(f"{self.option} {self.name}: that is a folder; name a file in it")
         try:
             _check_existing(path)
             if not _is_special(path):
                 _create_beside(path, b"").unlink()
         except OSError as error:
-            raise UsageError(f"--json {self.name} cannot be written: {_reason(error)}; name another file") from error
+            raise UsageError(
+                f"{self.option} {self.name} cannot be written: {_reason(error)}; name another file"
+            ) from error
 
     def save(self, data: bytes) -> str | None:
         """Write the file whole or not at all; where that fails, keep the data elsewhere.
@@ -142,7 +147,7 @@ class Destination:
         try:
             _write_stdout(data) if self.is_stdout else _write_file(Path(self.name), data)
         except OSError as error:
-            return f"--json {self.name} could not be written: {_reason(error)}; {_rescue(data)}"
+            return f"{self.option} {self.name} could not be written: {_reason(error)}; {_rescue(data)}"
         return None
 
 

@@ -5,19 +5,24 @@ decision.
 """
 
 import math
-from typing import Self
+from decimal import Decimal
+from numbers import Real
+from typing import Self, SupportsFloat, SupportsIndex, TypeAlias
 
 from latencykit._core import PanicDetector, Signal
 from latencykit.errors import InvalidTypeError, InvalidValueError
 
 __all__ = ["Confidence", "PanicDetector", "Price", "Signal"]
 
+Number: TypeAlias = SupportsFloat | SupportsIndex | str
+
 
 class Price(float):
     """A price: a float that is finite and greater than 0; arithmetic on it gives plain floats.
 
     Args:
-        value: The price in the market's currency, a number or its text.
+        value: The price in the market's currency: a number (int, float, NumPy scalar, Fraction, Decimal) or text as
+            `float` reads it. A bool, bytes and an array of one are not numbers here.
 
     Raises:
         InvalidTypeError: The value is neither a number nor text.
@@ -26,7 +31,7 @@ class Price(float):
 
     __slots__ = ()
 
-    def __new__(cls, value: float | str) -> Self:
+    def __new__(cls, value: Number) -> Self:
         """Check the value and make the price."""
         price = super().__new__(cls, _number("price", value))
         if not 0 < price < math.inf:
@@ -38,7 +43,7 @@ class Confidence(float):
     """How sure a strategy is: a float within 0 and 1; arithmetic on it gives plain floats.
 
     Args:
-        value: The confidence as a fraction, a number or its text.
+        value: The confidence as a fraction: a number or text, as for `Price`.
 
     Raises:
         InvalidTypeError: The value is neither a number nor text.
@@ -47,7 +52,7 @@ class Confidence(float):
 
     __slots__ = ()
 
-    def __new__(cls, value: float | str) -> Self:
+    def __new__(cls, value: Number) -> Self:
         """Check the value and make the confidence."""
         confidence = super().__new__(cls, _number("confidence", value))
         if not 0 <= confidence <= 1:
@@ -55,10 +60,13 @@ class Confidence(float):
         return confidence
 
 
-def _number(name: str, value: float | str) -> float:
+def _number(name: str, value: Number) -> float:
+    # float() also reads bytes, a bool and an array of one: each is more likely a mistake than a price.
+    if isinstance(value, bool) or not isinstance(value, float | str | Real | Decimal):
+        raise InvalidTypeError(f"{name} must be a number or its text, not {value!r}")
     try:
         return float(value)
     except ValueError:
         raise InvalidValueError(f"{name} is {value!r}; pass a number") from None
-    except TypeError:
-        raise InvalidTypeError(f"{name} must be a number, not {value!r}") from None
+    except OverflowError:  # Not shown: more digits than a message, or repr, can take.
+        raise InvalidValueError(f"{name} is too large for a float; pass a finite number") from None

@@ -39,6 +39,7 @@ class Ticks:
         ask: The ask of each quote, float64; None unless `kind` is quotes.
         panics: Indices of the rows at which a planted panic begins; empty for data that was not made.
         symbol_id: The number of each row's instrument, uint32; None if there is but one, number 0.
+        decoys: Kind, first row and end of each planted decoy, in order.
 
     Raises:
         InvalidValueError: The columns are not one-dimensional and of one length, or a symbol's number is not one of
@@ -54,6 +55,7 @@ class Ticks:
     ask: NDArray[np.float64] | None = None
     panics: tuple[int, ...] = ()
     symbol_id: NDArray[np.uint32] | None = None
+    decoys: tuple[tuple[str, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         self._freeze("timestamp_ns", np.int64)

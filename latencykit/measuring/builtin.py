@@ -21,6 +21,29 @@ def on_request_names() -> frozenset[str]:
     return frozenset(name for name, path in _files().items() if _is_on_request(path.read_text(encoding="utf-8")))
 
 
+def variant_names() -> dict[str, list[str]]:
+    """Return the variants of each built-in component that its file declares by a decorator, read from its text."""
+    return {name: _declared_variants(path.read_text(encoding="utf-8")) for name, path in sorted(_files().items())}
+
+
+def _declared_variants(suite: str) -> list[str]:
+    import ast
+
+    found = []
+    for node in ast.parse(suite).body:
+        for decorator in getattr(node, "decorator_list", ()):
+            call = decorator if isinstance(decorator, ast.Call) else None
+            function = decorator.func if call else decorator
+            if isinstance(node, ast.FunctionDef) and isinstance(function, ast.Attribute) and function.attr == "variant":
+                named = (
+                    [k.value.value for k in call.keywords if k.arg == "name" and isinstance(k.value, ast.Constant)]
+                    if call
+                    else []
+                )
+                found.append(str(named[0]) if named else node.name)
+    return found
+
+
 def _is_on_request(suite: str) -> bool:
     if "on_request" not in suite:
         return False

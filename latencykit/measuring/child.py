@@ -1,4 +1,4 @@
-"""The child process that measures one component: takes a Task, writes events to a descriptor.
+"""The child process that measures one component or one pair: takes a task, writes events to a descriptor.
 
 Standard output is the suite's to print on; the parent sends it to its own standard error.
 """
@@ -9,30 +9,25 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import GeneratorType
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from latencykit.errors import InvalidTypeError, LatencykitError, UnsupportedError
 from latencykit.measuring import events
 from latencykit.measuring.conditions import collector, pinned
-from latencykit.measuring.loading import describe, find
+from latencykit.measuring.loading import find
 from latencykit.measuring.meter import read_meter
+from latencykit.measuring.pair_child import run_pair_task
+from latencykit.measuring.preparing import Stopped, lacks, prepared, reason_of
 from latencykit.measuring.sampling import Subject, measure_operation
-from latencykit.measuring.task import Task, Wanted
+from latencykit.measuring.task import AnyTask, PairTask, Task, Wanted
 from latencykit.model import Failure, Samples, operation_name
-from latencykit.suite import Component, Operation, as_operation, use_ticks
+from latencykit.suite import Component, use_ticks
 
 Emit = Callable[[events.Event], None]
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _STOPPED_STATUS = 128 + signal.SIGTERM
-
-
-class Stopped(BaseException):
-    """The parent asked this process to end; unwinding lets suites clean up."""
+_DECODER: "msgspec.json.Decoder[Task | PairTask]" = msgspec.json.Decoder(AnyTask)
 
 
 def _stop(_signal: int, _frame: object) -> None:
@@ -53,7 +48,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     _end_with_parent()
     channel = int(sys.argv[1])
-    task = msgspec.json.decode(sys.argv[-1], type=Task)
+    task = _DECODER.decode(sys.argv[-1])
 
     def emit(event: events.Event) -> None:
         data = events.encode(event)
@@ -63,7 +58,7 @@ def main() -> None:
     try:
         # A parent that is gone makes the next write fail; there is nobody left to tell.
         with contextlib.suppress(BrokenPipeError):
-            run_task(task, emit)
+            run_pair_task(task, emit) if isinstance(task, PairTask) else run_task(task, emit)
     except Stopped:
         sys.exit(_STOPPED_STATUS)
     # Threads that a suite leaves behind may keep this process alive; the parent need not wait to know the end.
@@ -103,10 +98,8 @@ def _run_operation(component: Component, wanted: Wanted, task: Task, emit: Emit)
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a suite raises is reported, and the rest goes on
         variant = component.variants.get(wanted.variant)
-        lacking = isinstance(error, UnsupportedError) or (
-            isinstance(error, ModuleNotFoundError) and variant is not None and variant.peer is not None
-        )
-        emit(_failed(component.name, wanted, error, skipped=lacking))
+        peer = variant is not None and variant.peer is not None
+        emit(_failed(component.name, wanted, error, skipped=lacks(error, peer=peer)))
     else:
         emit(events.OperationFinished(name, samples))
         _tell_coverage(name, samples, task, emit)
@@ -119,35 +112,7 @@ def _tell_coverage(name: str, samples: Sequence[Samples], task: Task, emit: Emit
         emit(events.Notice(f"{name} had time for {calls:,} of its {rows:,} rows of input; --rigorous gives it more"))
 
 
-@contextmanager
-def prepared(setup: Callable[..., Any], parameters: dict[str, Any]) -> Iterator[Operation]:
-    """Set a variant up, yield its operation, and let a generator clean up after."""
-    made = setup(**parameters)
-    if not isinstance(made, GeneratorType):
-        yield as_operation(made)
-        return
-    try:
-        made_operation = next(made, None)
-        if made_operation is None:
-            raise InvalidTypeError("a variant that is a generator must yield the operation to time; it yielded none")
-        yield as_operation(made_operation)
-        next(made, None)
-    finally:
-        made.close()
-
-
 def _failed(component: str, wanted: Wanted, error: BaseException, *, skipped: bool = False) -> events.OperationFailed:
     detail = "".join(traceback.format_exception(error))
-    failure = Failure(component, wanted.variant, wanted.parameters, _reason(error), detail, skipped)
+    failure = Failure(component, wanted.variant, wanted.parameters, reason_of(error), detail, skipped)
     return events.OperationFailed(operation_name(component, wanted.variant, wanted.parameters), failure)
-
-
-def _reason(error: BaseException) -> str:
-    """Say in one sentence what went wrong."""
-    if isinstance(error, LatencykitError):
-        return str(error)
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"it needs the package {error.name!r}, which is not installed; pip install it or leave --peers out"
-    if isinstance(error, SystemExit):
-        return f"it called exit({error.code!r})"
-    return f"it raised {describe(error)}"

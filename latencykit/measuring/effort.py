@@ -36,6 +36,26 @@ class Effort:
         return self.operation_ns // 16
 
 
+@dataclass(frozen=True, slots=True)
+class PairEffort:
+    """How long to compare two operations.
+
+    Attributes:
+        looks: After how many pairs to ask whether more are wanted; each is even.
+        block_ns: The least time for the single calls after each two pairs. It spreads the pairs over time, so that a
+            spell of the machine meets few of them.
+        warm_up_ns: The most that warming up one operation may take.
+        most_ns: No further look is begun that would end later than this after the first pair.
+        meter_ns: One spin of the machine meter, before and after.
+    """
+
+    looks: tuple[int, ...]
+    block_ns: int = _SECOND // 50
+    warm_up_ns: int = _SECOND // 4
+    most_ns: int = 60 * _SECOND
+    meter_ns: int = _SECOND // 10
+
+
 # Level: most for one operation, most for all operations together, one spin of the meter.
 _LEVELS: dict[Level, tuple[int, int | None, int]] = {
     "quick": (_SECOND, 36 * _SECOND, _SECOND // 10),

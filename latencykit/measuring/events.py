@@ -2,6 +2,7 @@
 
 import msgspec
 
+from latencykit.comparison import PairSamples
 from latencykit.model import Failure, MeterReading, Samples
 
 
@@ -54,8 +55,49 @@ class Notice(Event, frozen=True):
     text: str
 
 
+class PairStarted(Event, frozen=True):
+    """Both operations of a pair are warm, and their samples are being taken in turns."""
+
+
+class PairSampled(Event, frozen=True):
+    """So many pairs of samples are taken, of at most so many."""
+
+    pairs: int
+    most: int
+
+
+class PairLooked(Event, frozen=True):
+    """It is time to look at what was sampled, and to answer whether more is wanted."""
+
+    samples: PairSamples
+
+
+class PairFinished(Event, frozen=True):
+    """All samples of a pair are taken."""
+
+
+class PairFailed(Event, frozen=True):
+    """A pair could not be compared; `operation` is the one at fault, empty where that is not known."""
+
+    operation: str
+    reason: str
+    detail: str = ""
+    skipped: bool = False
+
+
 AnyEvent = (
-    ComponentStarted | OperationStarted | OperationFinished | OperationFailed | MeterRead | ComponentFinished | Notice
+    ComponentStarted
+    | OperationStarted
+    | OperationFinished
+    | OperationFailed
+    | MeterRead
+    | ComponentFinished
+    | Notice
+    | PairStarted
+    | PairSampled
+    | PairLooked
+    | PairFinished
+    | PairFailed
 )
 
 

@@ -75,12 +75,7 @@ def load(origin: str) -> list[Component]:
     Raises:
         UsageError: It cannot be imported, or declares no component.
     """
-    try:
-        # Standard output is the report's; what a suite prints while it is imported must not get into it.
-        with contextlib.redirect_stdout(sys.stderr):
-            module = _import_file(Path(origin)) if origin.endswith(".py") else importlib.import_module(origin)
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"suite {origin} cannot be imported: {_where(error, origin)}") from error
+    module = import_origin(origin, "suite")
     # One component may be bound to two names.
     components = {id(value): value for value in vars(module).values() if isinstance(value, Component)}
     if not components:
@@ -90,6 +85,24 @@ def load(origin: str) -> list[Component]:
             raise UsageError(f"suite {origin} declares no variant of component {component.name!r}; add @NAME.variant")
         _check_claims(origin, component)
     return list(components.values())
+
+
+def import_origin(origin: str, what: str) -> ModuleType:
+    """Import a module by its name or by the path of its file.
+
+    Args:
+        origin: A module name, or a path that ends in ``.py``.
+        what: What to call it in an error.
+
+    Raises:
+        UsageError: It cannot be imported.
+    """
+    try:
+        # Standard output is the report's; what is printed during an import must not get into it.
+        with contextlib.redirect_stdout(sys.stderr):
+            return _import_file(Path(origin)) if origin.endswith(".py") else importlib.import_module(origin)
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{what} {origin} cannot be imported: {_where(error, origin)}") from error
 
 
 def _check_claims(origin: str, component: Component) -> None:
@@ -127,7 +140,7 @@ def _origins(name: str) -> list[str]:
         return [f"{PACKAGE}.{known_name}" for known_name in known]
     if name not in known:
         raise UsageError(
-            f"component {name!r} is unknown{_nearest(name, known)}; the components are: {', '.join(_marked(known))}"
+            f"component {name!r} is unknown{nearest(name, known)}; the components are: {', '.join(_marked(known))}"
         )
     # A component's further settings, such as queues_threads of queues, are measured with it.
     return [
@@ -154,12 +167,11 @@ def _check_variants(wanted: Iterable[str], existing: Iterable[str]) -> None:
     known = list(dict.fromkeys(existing))
     for name in wanted:
         if name not in known:
-            raise UsageError(
-                f"variant {name!r} is unknown{_nearest(name, known)}; the variants are: {', '.join(known)}"
-            )
+            raise UsageError(f"variant {name!r} is unknown{nearest(name, known)}; the variants are: {', '.join(known)}")
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return a question that names the known name most like this one, or nothing if none is."""
     matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f", did you mean {matches[0]!r}?" if matches else ""
 

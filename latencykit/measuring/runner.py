@@ -1,4 +1,4 @@
-"""Run components in fresh child processes, one after the other, and pass on what they tell.
+"""Run components and pairs in fresh child processes, one after the other, and pass on what they tell.
 
 A child that crashes or hangs loses only the operation that it was at: what it had finished is kept, and a new child
 goes on with the rest.
@@ -12,17 +12,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import msgspec
 
+from latencykit.comparison import PairSamples
 from latencykit.measuring import events
-from latencykit.measuring.effort import Effort
+from latencykit.measuring.effort import Effort, PairEffort
 from latencykit.measuring.interrupts import Interrupts
 from latencykit.measuring.loading import Source
-from latencykit.measuring.task import Task, Wanted
-from latencykit.model import Failure, operation_name
+from latencykit.measuring.task import ENOUGH, GO_ON, AnyTask, PairTask, Side, Task, Wanted
+from latencykit.suite import GcPolicy
 
 # What one operation may take beyond its budget: setups that read files, calls that take seconds.
 _PATIENCE_S = 60.0
@@ -93,27 +94,86 @@ def run_component(
     yield events.ComponentFinished(name)
 
 
-def _run_child(task: Task, limits: _Limits) -> Iterator[events.Event]:
-    """Yield a child's events; if it ends early, also the failure of the operation that it was at."""
-    child, reading = _start(task)
+def run_pair(
+    a: Side,
+    b: Side,
+    effort: PairEffort,
+    cpu: int | None,
+    enough: Callable[[PairSamples], bool],
+    *,
+    gc: GcPolicy = "off",
+    seed: int = 0,
+    patience_s: float = _PATIENCE_S,
+    interrupts: Interrupts | None = None,
+) -> Iterator[events.Event]:
+    """Compare two operations in one child process.
+
+    Args:
+        a: The ratio's base.
+        b: What is held against it.
+        effort: How long, and when to look.
+        cpu: The CPU to measure on; None for any.
+        enough: Told at each look what was sampled; returns True to stop there.
+        gc: Whether the cyclic garbage collector runs meanwhile.
+        seed: Of the order of samples.
+        patience_s: For how many seconds the child may say nothing.
+        interrupts: Where Ctrl-C is noted; None where it raises KeyboardInterrupt.
+
+    Yields:
+        Events as they come; one of them is PairFinished or PairFailed.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was noted; what was told by then has been yielded, and the child has ended.
+    """
+    reading, writing = os.pipe()
+    try:
+        task = PairTask(a, b, effort, gc, cpu, seed, reading)
+        for event in _blamed(_run_child(task, _Limits(patience_s, interrupts), inherited=(reading,))):
+            yield event
+            if isinstance(event, events.PairLooked):
+                os.write(writing, ENOUGH if enough(event.samples) else GO_ON)
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def _blamed(told: Iterator[events.Event]) -> Iterator[events.Event]:
+    """Pass on the events of a pair; if it ended where it could not say at which operation, say it from those before."""
+    at = ""
+    for event in told:
+        if isinstance(event, events.OperationStarted | events.PairStarted):
+            at = event.name if isinstance(event, events.OperationStarted) else ""
+        if isinstance(event, events.PairFailed) and not event.operation:
+            yield msgspec.structs.replace(event, operation=at)
+        else:
+            yield event
+
+
+_ENDINGS = events.OperationFinished | events.OperationFailed | events.PairFinished | events.PairFailed
+
+
+def _run_child(task: AnyTask, limits: _Limits, inherited: tuple[int, ...] = ()) -> Iterator[events.Event]:
+    """Yield a child's events; if it ends early, also the failure of what it was at."""
+    child, reading = _start(task, inherited)
     finished = 0
     try:
         try:
             for event in _read_events(child, reading, limits):
-                finished += isinstance(event, events.OperationFinished | events.OperationFailed)
+                finished += isinstance(event, _ENDINGS)
                 yield event
             reason = _ending(child)
         except TimeoutError:
             reason = f"it said nothing for {limits.patience_s:g} s and was stopped; check that the operation returns"
-        if finished < len(task.operations):
-            yield _lost(task, task.operations[finished], reason)
+        failed = task.lost(finished, reason)
+        if failed is not None:
+            yield failed
     finally:
         os.close(reading)
         _stop(child)
 
 
-def _start(task: Task) -> "tuple[subprocess.Popen[bytes], int]":
-    """Start a child on a task; return it and the descriptor that its events come from."""
+def _start(task: AnyTask, inherited: tuple[int, ...]) -> "tuple[subprocess.Popen[bytes], int]":
+    """Start a child on a task, with more descriptors; return it and the one that its events come from."""
     reading, writing = os.pipe()
     try:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter on our own module
@@ -128,7 +188,7 @@ def _start(task: Task) -> "tuple[subprocess.Popen[bytes], int]":
             ],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
-            pass_fds=(writing,),
+            pass_fds=(writing, *inherited),
             start_new_session=True,
         )
     except BaseException:
@@ -196,11 +256,6 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # most real-time signals have no name
         return f"signal {number}"
-
-
-def _lost(task: Task, wanted: Wanted, reason: str) -> events.OperationFailed:
-    failure = Failure(task.component, wanted.variant, wanted.parameters, reason)
-    return events.OperationFailed(operation_name(task.component, wanted.variant, wanted.parameters), failure)
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:

@@ -66,10 +66,10 @@ def measure_operation(
     Raises:
         Exception: Whatever the operation raises.
     """
-    native = _core.Operation(operation.function, tuple(operation.rows), clock)
-    caller = _Caller(native, operation)
+    native = _native(operation, clock)
+    caller = Caller(native, operation)
     call_ns = caller.warm_up(effort.warm_up_ns)
-    sampler = _Sampler(caller, _floor_of(operation, clock), call_ns)
+    sampler = _Sampler(caller, floor_of(operation, clock), call_ns)
     sampler.sample(effort.sampling_ns)
     per_op = caller.allocations_per_op(call_ns, effort.allocation_ns)
     record = partial(
@@ -86,11 +86,32 @@ def measure_operation(
     return [batched, _per_call(record, sampler)] if operation.items == 1 else [batched]
 
 
+def time_first_call(operation: Operation) -> tuple[float, Any]:
+    """Call an operation once; return the nanoseconds that took and what it returned."""
+    native = _native(operation, None)
+    ticks, result = native.time_calls(1)
+    return ticks * native.ns_per_tick, result
+
+
+def allocation_sites(operation: Operation, places: int) -> list[tuple[Any, ...]]:
+    """Call an operation with every row once; return where it allocates, as `AllocationCounter.sites` tells."""
+    run, calls = _native(operation, None).run, len(operation.rows)
+    counter = _core.AllocationCounter(sites=places, levels=-1)
+    with counter:
+        run(calls)
+    return counter.sites
+
+
+def _native(operation: Operation, clock: "_core.SimulatedClock | None") -> "_core.Operation":
+    return _core.Operation(operation.function, tuple(operation.rows), clock, operation.keywords)
+
+
 def _empty() -> None:
     """Stand in for a Python function of ours that does nothing."""
 
 
-def _floor_of(operation: Operation, clock: "_core.SimulatedClock | None") -> "_core.Operation":
+def floor_of(operation: Operation, clock: "_core.SimulatedClock | None") -> "_core.Operation":
+    """Return the empty operation of the same shape: a Python function for a closure, a native one for a call."""
     return _core.Operation(_empty if operation.closure else _core.noop, tuple(operation.rows), clock)
 
 
@@ -120,7 +141,7 @@ def _per_call(record: Callable[..., Samples], sampler: "_Sampler") -> Samples:
     )
 
 
-class _Caller:
+class Caller:
     """Calls the operation outside the samples: to warm it up, to pause, to count its allocations."""
 
     def __init__(self, native: "_core.Operation", operation: Operation) -> None:
@@ -179,7 +200,7 @@ def _bursts(calls: int) -> Iterator[int]:
 class _Sampler:
     """Takes bursts of batches, of single calls and of their floors in turns."""
 
-    def __init__(self, caller: _Caller, floor: "_core.Operation", call_ns: float) -> None:
+    def __init__(self, caller: Caller, floor: "_core.Operation", call_ns: float) -> None:
         self._caller = caller
         self._floor = floor
         self._ns_per_tick = caller.native.ns_per_tick

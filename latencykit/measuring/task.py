@@ -4,7 +4,10 @@ from typing import Any
 
 import msgspec
 
-from latencykit.measuring.effort import Effort
+from latencykit.measuring import events
+from latencykit.measuring.effort import Effort, PairEffort
+from latencykit.model import Failure, operation_name
+from latencykit.suite import GcPolicy
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -14,7 +17,7 @@ class Wanted(msgspec.Struct, frozen=True):
     parameters: dict[str, Any]
 
 
-class Task(msgspec.Struct, frozen=True):
+class Task(msgspec.Struct, frozen=True, tag=True):
     """The operations of one component, to be measured in one process.
 
     Attributes:
@@ -32,3 +35,60 @@ class Task(msgspec.Struct, frozen=True):
     effort: Effort
     cpu: int | None
     ticks: str | None
+
+    def lost(self, finished: int, reason: str) -> events.Event | None:
+        """Return the failure of the operation that was at work, or None if all were finished."""
+        if finished >= len(self.operations):
+            return None
+        wanted = self.operations[finished]
+        failure = Failure(self.component, wanted.variant, wanted.parameters, reason)
+        return events.OperationFailed(operation_name(self.component, wanted.variant, wanted.parameters), failure)
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One of two operations that are compared.
+
+    Attributes:
+        name: What to call it.
+        origin: The module name or the path that it is loaded from.
+        component: The component's name, or empty for a function of the user.
+        member: The name of the variant, or the function's within its module.
+        parameters: The values of the variant's parameters.
+    """
+
+    name: str
+    origin: str
+    component: str
+    member: str
+    parameters: dict[str, Any] = {}
+
+
+class PairTask(msgspec.Struct, frozen=True, tag=True):
+    """Two operations, to be compared in one process.
+
+    Attributes:
+        a: The ratio's base.
+        b: What is held against it.
+        effort: How long, and when to look.
+        gc: Whether the cyclic garbage collector runs meanwhile.
+        cpu: The CPU to measure on; None for any.
+        seed: Of the order in which the two are sampled.
+        answers: The descriptor from which a byte is read after each look: `GO_ON` or anything else to stop.
+    """
+
+    a: Side
+    b: Side
+    effort: PairEffort
+    gc: GcPolicy
+    cpu: int | None
+    seed: int
+    answers: int
+
+    def lost(self, finished: int, reason: str) -> events.Event | None:
+        """Return that the pair failed, or None if it was finished."""
+        return None if finished else events.PairFailed("", reason)
+
+
+GO_ON = b"+"
+ENOUGH = b"."
+AnyTask = Task | PairTask

@@ -17,10 +17,12 @@ class Progress:
         stream: Where to write; when it is gone, the run goes on in silence.
         live: Whether the stream is a terminal, where one line is redrawn; else each component gets a line.
         width: Tells the columns that a live line may take.
+        kind: What is counted.
     """
 
-    def __init__(self, stream: TextIO, *, live: bool, width: Callable[[], int]) -> None:
+    def __init__(self, stream: TextIO, *, live: bool, width: Callable[[], int], kind: str = "operation") -> None:
         self._stream = stream
+        self._kind = kind
         self._live = live
         self._width = width
         self._component = ""
@@ -35,7 +37,7 @@ class Progress:
         if self._live:
             self._redraw("")
         else:
-            self._say(f"measuring {component} ({operations} operation{'' if operations == 1 else 's'})")
+            self._say(f"measuring {component} ({operations} {self._kind}{'' if operations == 1 else 's'})")
 
     def operation_started(self, name: str) -> None:
         """Say which operation is being measured."""

@@ -7,7 +7,7 @@ tail from single calls.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from latencykit.model import ClaimCheck, Failure, Result, operation_name
+from latencykit.model import AllocationVerdict, ClaimCheck, Failure, Result, TargetVerdict, operation_name
 from latencykit.units import format_ns
 
 NOT_AVAILABLE = "n/a"
@@ -71,7 +71,8 @@ def _row(results: list[Result], claimed_ns: float | None, *, has_baseline: bool)
     by_centre = sorted(results, key=lambda result: (result.p50_ns is None, result.mode != "batched"))
     centre = by_centre[0]
     tail = next((result for result in results if result.mode != "batched"), centre)
-    judged = next((result.target for result in by_centre if result.target), None)
+    verdicts = [verdict for result in by_centre for verdict in _verdicts_of(result)]
+    judged = min(verdicts, key=lambda verdict: _WORST.index(verdict.verdict), default=None)
     # What is claimed to be usual belongs beside what the usual way was measured to take.
     claims = centre.baseline if has_baseline else judged is not None
     p50 = figure(centre, centre.p50_ns)
@@ -87,15 +88,25 @@ def _row(results: list[Result], claimed_ns: float | None, *, has_baseline: bool)
         cache_hits=_share(_first(result.cache_hit_rate for result in by_centre)),
         speedup=_speedup(speedup, p50, baseline=centre.baseline),
         claimed=plain_ns(claimed_ns) if claims and claimed_ns else NONE,
-        target=f"{_STATISTICS.get(judged.statistic, judged.statistic)} < {plain_ns(judged.limit_ns)}"
-        if judged
-        else NONE,
+        target=", ".join(map(_target_text, verdicts)) or NONE,
         verdict=judged.verdict if judged else "baseline" if centre.baseline else NONE,
         reason=judged.reason if judged else "",
     )
 
 
 _STATISTICS = {"p999": "p99.9"}
+_WORST = ("missed", "inconclusive", "met")
+
+
+def _verdicts_of(result: Result) -> list[TargetVerdict | AllocationVerdict]:
+    timed = result.targets or ([result.target] if result.target else [])
+    return [*timed, *([result.allocation_target] if result.allocation_target else [])]
+
+
+def _target_text(verdict: TargetVerdict | AllocationVerdict) -> str:
+    if isinstance(verdict, AllocationVerdict):
+        return f"allocs <= {verdict.limit:g}"
+    return f"{_STATISTICS.get(verdict.statistic, verdict.statistic)} < {plain_ns(verdict.limit_ns)}"
 
 
 def _variant(result: Result) -> str:
@@ -117,11 +128,18 @@ def figure(result: Result, value_ns: float | None) -> str:
     if value_ns is None:
         return NOT_AVAILABLE
     if result.mode != "batched":
-        if value_ns < result.resolution_ns:
-            return f"<{plain_ns(result.resolution_ns)}"
-        return f"{value_ns:.0f} ns" if value_ns < 999.5 and result.resolution_ns >= 1 else format_ns(value_ns)
+        return call_figure(value_ns, result.resolution_ns)
     low = result.p50_interval_ns[0] if result.p50_interval_ns else value_ns
     return "at floor" if min(low, value_ns) <= 0 else format_ns(value_ns)
+
+
+def call_figure(value_ns: float | None, step_ns: float) -> str:
+    """Return a net figure of single calls: whole nanoseconds, and none below a step of the clock."""
+    if value_ns is None:
+        return NOT_AVAILABLE
+    if value_ns < step_ns:
+        return f"<{plain_ns(step_ns)}"
+    return f"{value_ns:.0f} ns" if value_ns < 999.5 and step_ns >= 1 else format_ns(value_ns)
 
 
 def plain_ns(value_ns: float) -> str:
@@ -166,4 +184,9 @@ def _speedup(ratio: float | None, p50: str, *, baseline: bool) -> str:
         return NONE
     if not p50[0].isdigit():  # a ratio to a figure that is not claimed would claim it
         return NOT_AVAILABLE
-    return f"{ratio:,.0f} ×" if ratio >= 99.95 else f"{ratio:#.3g} ×"
+    return times(ratio)
+
+
+def times(factor: float) -> str:
+    """Return a factor to three digits, with its sign of multiplication: ``10.0 ×``, ``1,234 ×``."""
+    return f"{factor:,.0f} ×" if factor >= 99.95 else f"{factor:#.3g} ×"

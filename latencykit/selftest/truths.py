@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from latencykit.histogram import decode
+from latencykit.measurement import Measurement
 from latencykit.measuring.effort import Level
 from latencykit.measuring.probes import multiply_chain, spin_ns
 from latencykit.model import Validity
+from latencykit.one_call import measure
 from latencykit.selftest.checks import Check, centre, chain_checks, tail
-from latencykit.session import Measurement, measure
 from latencykit.suite import call, replay
 
 SPINS_NS = (1_000, 10_000)

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "bind/types.h"
+#include "latency/alloc_counter.h"
 
 namespace latencykit::bind {
 
@@ -22,7 +23,7 @@ struct AllocationCounts {
 
 // All need the GIL. Nothing of ours allocates between the return of one and the call of the other.
 // 0, or -1 with InvalidStateError set when this thread is counting already.
-int start_counting();
+int start_counting(AllocationObserver observer = {});
 // The number of the count that this thread has under way, or 0. Numbers are never used again, as those of threads are.
 uint64_t current_count();
 // Precondition: this thread started.
@@ -30,6 +31,9 @@ AllocationCounts stop_counting();
 // Gives the hooks of a count that was never stopped back, from another thread; the count is lost, and its
 // thread may start another.
 void abandon_counting(uint64_t count);
+
+// Sets InvalidStateError; returns -1.
+int raise_invalid_state(const char* message);
 
 // A new dict of the four counts, malloc None where it is not counted; null with InvalidStateError if incomplete.
 PyObject* counts_as_dict(const AllocationCounts& counts);

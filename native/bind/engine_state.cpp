@@ -49,11 +49,11 @@ PyObject* engine_feed_counts(PyObject* self, PyObject*) {
 PyObject* engine_events(PyObject* self, PyObject*) {
   const Engine* engine = open_engine(self);
   if (engine == nullptr) return nullptr;
-  const std::uint64_t kept = std::min<std::uint64_t>(engine->decisions(), engine->settings().kept_events);
+  const std::size_t kept = engine->decisions().kept();
   PyObject* bytes = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(kept * sizeof(EngineEvent)));
   if (bytes == nullptr) return nullptr;
   char* out = PyBytes_AS_STRING(bytes);
-  engine->each_event([&](const EngineEvent& event) {
+  engine->decisions().each([&](const EngineEvent& event) {
     std::memcpy(out, &event, sizeof event);
     out += sizeof event;
   });
@@ -84,7 +84,7 @@ PyObject* engine_indicators(PyObject* self, PyObject* object) {
 PyObject* engine_position(PyObject* self, PyObject* object) {
   const Engine* engine = open_engine(self);
   const std::int64_t symbol = engine == nullptr ? -1 : known_symbol(self, *engine, object);
-  return symbol < 0 ? nullptr : PyLong_FromLongLong(engine->position(static_cast<std::size_t>(symbol)));
+  return symbol < 0 ? nullptr : PyLong_FromLongLong(engine->units(static_cast<std::size_t>(symbol)));
 }
 
 PyObject* engine_health(PyObject* self, PyObject*) {

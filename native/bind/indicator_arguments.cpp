@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "bind/numbers.h"
+#include "latency/ema_weight.h"
 
 namespace latencykit::bind {
 namespace {
@@ -132,8 +133,6 @@ bool read_missing(ModuleState* state, const Given& given, bool* propagate) {
 
 // ---- One indicator each
 
-double weight_of(std::size_t period) { return 2 / (static_cast<double>(period) + 1); }
-
 bool read_ema(ModuleState* state, const Given& given, Settings* settings) {
   const bool by_period = is_given(given[Argument::period]);
   if (by_period == is_given(given[Argument::alpha])) {
@@ -144,7 +143,7 @@ bool read_ema(ModuleState* state, const Given& given, Settings* settings) {
   if (!read_seed(state, given, &settings->mean_seed)) return false;
   if (by_period) {
     if (!read_period(state, given, Argument::period, &settings->period)) return false;
-    settings->alpha = weight_of(settings->period);
+    settings->alpha = ema_weight(static_cast<double>(settings->period));
     return true;
   }
   if (settings->mean_seed) {

@@ -61,7 +61,8 @@
   " or isa is out of range, an array has neither one nor two\n"                                        \
   "        dimensions, or out does not fit or overlaps.\n"                                             \
   "    UnsupportedError: This CPU lacks the instruction set.\n"                                        \
-  "    MemoryError: A long window, or a series with missing values, needs more working memory than there is."
+  "    MemoryError: There is none for the result, or to work on a long window or on a series with\n"   \
+  "        missing values; out then holds nothing of meaning."
 
 // Of accuracy: eps is that of the dtype. The bounds follow from counting roundings; the tests hold every instruction
 // set to them.

@@ -13,14 +13,17 @@ namespace {
 
 struct OperationObject {
   PyObject_HEAD PyObject* function;
-  PyObject* rows;    // a tuple of tuples: owns every argument
-  PyObject* clock;   // a SimulatedClock, or null for the process's clock
-  PyObject** slots;  // per row one scratch slot, as vectorcall may ask for, then the borrowed arguments
+  PyObject* rows;      // a tuple of tuples: owns every argument
+  PyObject* clock;     // a SimulatedClock, or null for the process's clock
+  PyObject* keywords;  // a tuple of names for the last arguments of each row, or null
+  PyObject** slots;    // per row one scratch slot, as vectorcall may ask for, then the borrowed arguments
   Py_ssize_t arguments;
   Py_ssize_t next;  // the row of the next call
 };
 
 OperationObject* operation(PyObject* self) { return reinterpret_cast<OperationObject*>(self); }
+
+Py_ssize_t names_of(const OperationObject* op) { return op->keywords == nullptr ? 0 : PyTuple_GET_SIZE(op->keywords); }
 
 // One call with the next row. Kept by value in the loops, so that the compiler holds it in registers.
 class RowCaller {
@@ -29,7 +32,8 @@ class RowCaller {
       : op_(op),
         function_(op->function),
         stride_(op->arguments + 1),
-        nargsf_(static_cast<size_t>(op->arguments) | PY_VECTORCALL_ARGUMENTS_OFFSET),
+        keywords_(op->keywords),
+        nargsf_(static_cast<size_t>(op->arguments - names_of(op)) | PY_VECTORCALL_ARGUMENTS_OFFSET),
         end_(op->slots + PyTuple_GET_SIZE(op->rows) * stride_),
         row_(op->slots + op->next * stride_) {}
   ~RowCaller() { op_->next = (row_ - op_->slots) / stride_; }
@@ -37,18 +41,25 @@ class RowCaller {
   RowCaller& operator=(const RowCaller&) = delete;
 
   bool operator()() {
-    PyObject* result = PyObject_Vectorcall(function_, row_ + 1, nargsf_, nullptr);
-    row_ += stride_;
-    if (row_ == end_) row_ = op_->slots;
+    PyObject* result = call();
     if (result == nullptr) return false;
     Py_DECREF(result);
     return true;
+  }
+
+  // Calls and returns what the function returns: a new reference, or null with an exception.
+  PyObject* call() {
+    PyObject* result = PyObject_Vectorcall(function_, row_ + 1, nargsf_, keywords_);
+    row_ += stride_;
+    if (row_ == end_) row_ = op_->slots;
+    return result;
   }
 
  private:
   OperationObject* op_;
   PyObject* function_;
   Py_ssize_t stride_;
+  PyObject* keywords_;
   size_t nargsf_;
   PyObject** end_;
   PyObject** row_;
@@ -158,6 +169,29 @@ PyObject* run(PyObject* self, PyObject* argument) {
   Py_RETURN_NONE;
 }
 
+PyObject* time_calls(PyObject* self, PyObject* argument) {
+  const size_t calls = PyLong_AsSize_t(argument);
+  if (calls == static_cast<size_t>(-1) && PyErr_Occurred()) return nullptr;
+  if (calls == 0) {
+    PyErr_SetString(state_of(Py_TYPE(self))->invalid_value, "calls is 0; time at least one");
+    return nullptr;
+  }
+  OperationObject* op = operation(self);
+  PyObject* last = nullptr;
+  uint64_t ticks = 0;
+  const bool done = with_clock(op, [&](auto& clock) {
+    RowCaller caller(op);
+    const auto keep = [&] {
+      PyObject* result = caller.call();
+      Py_XSETREF(last, result);
+      return result != nullptr;
+    };
+    return sample_batched(clock, keep, &ticks, 1, calls) == 1;
+  });
+  if (!done) return nullptr;
+  return Py_BuildValue("KN", static_cast<unsigned long long>(ticks), last);
+}
+
 PyObject* count_allocations(PyObject* self, PyObject* argument) {
   const size_t calls = PyLong_AsSize_t(argument);
   if (calls == static_cast<size_t>(-1) && PyErr_Occurred()) return nullptr;
@@ -213,11 +247,19 @@ PyObject** lay_out(PyObject* rows, Py_ssize_t arguments) {
   return slots;
 }
 
+// Whether the names are texts, not more than the arguments; else false with an error.
+bool check_keywords(PyObject* names, Py_ssize_t arguments, PyObject* error) {
+  bool usable = PyTuple_GET_SIZE(names) <= arguments;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i) usable &= PyUnicode_CheckExact(PyTuple_GET_ITEM(names, i));
+  if (!usable) PyErr_Format(error, "keywords %R are not names of the last of %zd arguments", names, arguments);
+  return usable;
+}
+
 PyObject* operation_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
-  const char* keywords[] = {"function", "rows", "clock", nullptr};
-  PyObject *function = nullptr, *rows_argument = nullptr, *clock = Py_None;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|O", const_cast<char**>(keywords), &function, &rows_argument,
-                                   &clock)) {
+  const char* keywords[] = {"function", "rows", "clock", "keywords", nullptr};
+  PyObject *function = nullptr, *rows_argument = nullptr, *clock = Py_None, *names = nullptr;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|OO!", const_cast<char**>(keywords), &function, &rows_argument,
+                                   &clock, &PyTuple_Type, &names)) {
     return nullptr;
   }
   ModuleState* state = state_of(type);
@@ -231,7 +273,8 @@ PyObject* operation_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   }
   PyObject* rows = PySequence_Tuple(rows_argument);
   if (rows == nullptr) return nullptr;
-  const Py_ssize_t arguments = check_rows(rows, state->invalid_value);
+  Py_ssize_t arguments = check_rows(rows, state->invalid_value);
+  if (arguments >= 0 && names != nullptr && !check_keywords(names, arguments, state->invalid_value)) arguments = -1;
   PyObject** slots = arguments < 0 ? nullptr : lay_out(rows, arguments);
   PyObject* self = slots == nullptr ? nullptr : type->tp_alloc(type, 0);
   if (self == nullptr) {
@@ -243,6 +286,7 @@ PyObject* operation_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   op->function = Py_NewRef(function);
   op->rows = rows;
   op->clock = clock == Py_None ? nullptr : Py_NewRef(clock);
+  op->keywords = names == nullptr || PyTuple_GET_SIZE(names) == 0 ? nullptr : Py_NewRef(names);
   op->slots = slots;
   op->arguments = arguments;
   op->next = 0;
@@ -254,6 +298,7 @@ int operation_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(operation(self)->function);
   Py_VISIT(operation(self)->rows);
   Py_VISIT(operation(self)->clock);
+  Py_VISIT(operation(self)->keywords);
   return 0;
 }
 
@@ -268,6 +313,7 @@ void operation_dealloc(PyObject* self) {
   Py_XDECREF(op->function);
   Py_XDECREF(op->rows);
   Py_XDECREF(op->clock);
+  Py_XDECREF(op->keywords);
   type->tp_free(self);
   Py_DECREF(type);
 }
@@ -282,6 +328,9 @@ PyMethodDef methods[] = {
     {"count_allocations", count_allocations, METH_O,
      "count_allocations($self, calls, /)\n--\n\nCall so many times and count this thread's allocations by "
      "domain."},
+    {"time_calls", time_calls, METH_O,
+     "time_calls($self, calls, /)\n--\n\nCall so many times; return the ticks that took and what the last call "
+     "returned."},
     {"run", run, METH_O, "run($self, calls, /)\n--\n\nCall so many times, untimed."},
     {nullptr, nullptr, 0, nullptr},
 };
@@ -293,8 +342,9 @@ PyGetSetDef getset[] = {
 };
 
 PyType_Slot slots[] = {
-    {Py_tp_doc, const_cast<char*>("Operation(function, rows, clock=None)\n--\n\n"
-                                  "Calls of a function with the argument rows in turn, timed by native loops.")},
+    {Py_tp_doc, const_cast<char*>("Operation(function, rows, clock=None, keywords=())\n--\n\n"
+                                  "Calls of a function with the argument rows in turn, timed by native loops.\n\n"
+                                  "The last arguments of each row are passed by the names in keywords.")},
     {Py_tp_new, reinterpret_cast<void*>(operation_new)},
     {Py_tp_dealloc, reinterpret_cast<void*>(operation_dealloc)},
     {Py_tp_traverse, reinterpret_cast<void*>(operation_traverse)},

@@ -98,6 +98,7 @@ int add_log_recovery(PyObject* module);
 int add_indicators(PyObject* module);
 int add_streaming_averages(PyObject* module);
 int add_streaming_windows(PyObject* module);
+int add_signal(PyObject* module);
 int add_panic_detector(PyObject* module);
 int add_engine(PyObject* module);
 int add_object_queues(PyObject* module);

@@ -4,6 +4,7 @@
 
 #include "kernels/ema.h"
 #include "kernels/kernels.h"
+#include "latency/ema_weight.h"
 
 namespace latencykit::kernels {
 namespace {
@@ -19,20 +20,6 @@ struct Buffer {
 template <typename V, typename F>
 void each_vector(std::size_t n, const F& f) {
   for (std::size_t i = 0; i < n; i += V::lanes) f(i, least(n - i, V::lanes));
-}
-
-template <typename V>
-typename V::Register load_some(const typename V::Value* from, std::size_t count) {
-  return count == V::lanes ? V::load(from) : V::load_low(from, count);
-}
-
-template <typename V>
-void store_some(typename V::Value* to, typename V::Register value, std::size_t count) {
-  if (count == V::lanes) {
-    V::store(to, value);
-  } else {
-    V::store_low(to, value, count);
-  }
 }
 
 template <typename T>
@@ -104,18 +91,16 @@ bool rsi(const Settings& settings, const Series<typename V::Value>& s, typename 
 // where they are far longer than the caches, several would each wait for memory anew.
 template <typename V>
 bool true_ranges(const Series<typename V::Value>& s, std::size_t at, std::size_t n, typename V::Value* out) {
-  const auto size = [](auto r) { return V::max(r, V::sub(V::zero(), r)); };
   auto nought = V::zero();
   each_vector<V>(n, [&](std::size_t i, std::size_t count) {
-    // Each piece is walked twice, so that the hardware loses sight of what comes next.
-    for (const auto* input : s.in) __builtin_prefetch(input + at + i + kPiece);
-    __builtin_prefetch(s.out[0] + at + i + kPiece, 1);
     const auto high = load_some<V>(s.in[0] + at + i, count), low = load_some<V>(s.in[1] + at + i, count);
     const auto close = load_some<V>(s.in[2] + at + i, count);
     const auto close_before = load_some<V>(s.in[2] + at + i - 1, count);
-    const auto gap = V::max(size(V::sub(high, close_before)), size(V::sub(low, close_before)));
+    const auto gap = V::max(V::size(V::sub(high, close_before)), V::size(V::sub(low, close_before)));
     store_some<V>(out + i, V::max(V::sub(high, low), gap), count);
-    nought = V::fma(high, V::zero(), V::fma(low, V::zero(), V::fma(close, V::zero(), nought)));
+    // One addition is all that the next vector waits for.
+    const auto noughts = V::fma(high, V::zero(), V::fma(low, V::zero(), V::mul(close, V::zero())));
+    nought = V::add(nought, noughts);
   });
   return V::all_zero(nought);
 }
@@ -151,6 +136,19 @@ bool atr(const Settings& settings, const Series<typename V::Value>& s, typename 
 // ---- macd
 
 template <typename V>
+void subtract(const typename V::Value* a, const typename V::Value* b, typename V::Value* out, std::size_t n) {
+  each_vector<V>(n, [&](std::size_t i, std::size_t count) {
+    store_some<V>(out + i, V::sub(load_some<V>(a + i, count), load_some<V>(b + i, count)), count);
+  });
+}
+
+// The average of `period` that continues from `carry`.
+template <typename V>
+EmaPieces<V> pieces_of(std::size_t period, typename V::Value carry) {
+  return {ema_weight(static_cast<double>(period)), carry};
+}
+
+template <typename V>
 struct MacdAverages {
   EmaPieces<V> fast, slow;
   Buffer<V> fast_values, slow_values;
@@ -159,14 +157,9 @@ struct MacdAverages {
   void next(const typename V::Value* x, typename V::Value* line, std::size_t n) {
     fast.next(x, fast_values.values, n);
     slow.next(x, slow_values.values, n);
-    each_vector<V>(n, [&](std::size_t i, std::size_t count) {
-      const auto quick = load_some<V>(fast_values.values + i, count);
-      store_some<V>(line + i, V::sub(quick, load_some<V>(slow_values.values + i, count)), count);
-    });
+    subtract<V>(fast_values.values, slow_values.values, line, n);
   }
 };
-
-constexpr double weight_of(std::size_t period) { return 2 / (static_cast<double>(period) + 1); }
 
 // Writes the line from its first value up to place `end`, and returns false at an input that is not finite.
 template <typename V, typename F>
@@ -197,20 +190,17 @@ bool macd(const Settings& settings, const Series<typename V::Value>& s, typename
   const std::size_t fast_seeds = mean ? settings.period : 1;
   const T fast = static_cast<T>(mean_of(x + first + 1 - fast_seeds, fast_seeds));
   const T slow = static_cast<T>(mean_of(x, first + 1));
-  MacdAverages<V> averages{{weight_of(settings.period), fast}, {weight_of(settings.slow), slow}, {}, {}};
+  MacdAverages<V> averages{pieces_of<V>(settings.period, fast), pieces_of<V>(settings.slow, slow), {}, {}};
   line[first] = fast - slow;
   const auto nothing = [](std::size_t, std::size_t) {};
   if (!macd_lines(averages, s, first + 1, least(s.n, ready + 1), nothing)) return false;
   if (s.n <= ready) return true;
   signal[ready] = static_cast<T>(mean_of(line + first, ready + 1 - first));
   histogram[ready] = line[ready] - signal[ready];
-  EmaPieces<V> smoothed(weight_of(settings.signal), signal[ready]);
+  EmaPieces<V> smoothed = pieces_of<V>(settings.signal, signal[ready]);
   return macd_lines(averages, s, ready + 1, s.n, [&](std::size_t at, std::size_t n) {
     smoothed.next(line + at, signal + at, n);
-    each_vector<V>(n, [&](std::size_t i, std::size_t count) {
-      const auto quick = load_some<V>(line + at + i, count);
-      store_some<V>(histogram + at + i, V::sub(quick, load_some<V>(signal + at + i, count)), count);
-    });
+    subtract<V>(line + at, signal + at, histogram + at, n);
   });
 }
 

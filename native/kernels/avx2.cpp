@@ -26,7 +26,15 @@ struct Avx2Double {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMasks64 + 4 - count));
   }
   static Register load_low(const double* from, std::size_t count) { return _mm256_maskload_pd(from, mask(count)); }
-  static void store_low(double* to, Register value, std::size_t count) { _mm256_maskstore_pd(to, mask(count), value); }
+  static void store_low(double* to, Register value, std::size_t count) {
+    __m128d rest = _mm256_castpd256_pd128(value);
+    if (count & 2) {
+      _mm_storeu_pd(to, rest);
+      to += 2;
+      rest = _mm256_extractf128_pd(value, 1);
+    }
+    if (count & 1) _mm_store_sd(to, rest);
+  }
   static Register add(Register a, Register b) { return _mm256_add_pd(a, b); }
   static Register sub(Register a, Register b) { return _mm256_sub_pd(a, b); }
   static Register mul(Register a, Register b) { return _mm256_mul_pd(a, b); }
@@ -34,6 +42,7 @@ struct Avx2Double {
   static Register min(Register a, Register b) { return _mm256_min_pd(a, b); }
   static Register max(Register a, Register b) { return _mm256_max_pd(a, b); }
   static Register sqrt(Register a) { return _mm256_sqrt_pd(a); }
+  static Register size(Register a) { return _mm256_andnot_pd(_mm256_set1_pd(-0.0), a); }
   static Register fma(Register a, Register b, Register c) { return _mm256_fmadd_pd(a, b, c); }
 
   template <int s>
@@ -73,7 +82,20 @@ struct Avx2Float {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMasks32 + 8 - count));
   }
   static Register load_low(const float* from, std::size_t count) { return _mm256_maskload_ps(from, mask(count)); }
-  static void store_low(float* to, Register value, std::size_t count) { _mm256_maskstore_ps(to, mask(count), value); }
+  static void store_low(float* to, Register value, std::size_t count) {
+    __m128 rest = _mm256_castps256_ps128(value);
+    if (count & 4) {
+      _mm_storeu_ps(to, rest);
+      to += 4;
+      rest = _mm256_extractf128_ps(value, 1);
+    }
+    if (count & 2) {
+      _mm_storel_pi(reinterpret_cast<__m64*>(to), rest);
+      to += 2;
+      rest = _mm_movehl_ps(rest, rest);
+    }
+    if (count & 1) _mm_store_ss(to, rest);
+  }
   static Register add(Register a, Register b) { return _mm256_add_ps(a, b); }
   static Register sub(Register a, Register b) { return _mm256_sub_ps(a, b); }
   static Register mul(Register a, Register b) { return _mm256_mul_ps(a, b); }
@@ -81,6 +103,7 @@ struct Avx2Float {
   static Register min(Register a, Register b) { return _mm256_min_ps(a, b); }
   static Register max(Register a, Register b) { return _mm256_max_ps(a, b); }
   static Register sqrt(Register a) { return _mm256_sqrt_ps(a); }
+  static Register size(Register a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
   static Register fma(Register a, Register b, Register c) { return _mm256_fmadd_ps(a, b, c); }
 
   // Bytes of the low and of the high half apart, each shifted in from its neighbour.

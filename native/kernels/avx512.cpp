@@ -28,6 +28,7 @@ struct Avx512Double {
   static Register min(Register a, Register b) { return _mm512_min_pd(a, b); }
   static Register max(Register a, Register b) { return _mm512_max_pd(a, b); }
   static Register sqrt(Register a) { return _mm512_sqrt_pd(a); }
+  static Register size(Register a) { return _mm512_abs_pd(a); }
   static Register fma(Register a, Register b, Register c) { return _mm512_fmadd_pd(a, b, c); }
 
   template <int s>
@@ -74,6 +75,7 @@ struct Avx512Float {
   static Register min(Register a, Register b) { return _mm512_min_ps(a, b); }
   static Register max(Register a, Register b) { return _mm512_max_ps(a, b); }
   static Register sqrt(Register a) { return _mm512_sqrt_ps(a); }
+  static Register size(Register a) { return _mm512_abs_ps(a); }
   static Register fma(Register a, Register b, Register c) { return _mm512_fmadd_ps(a, b, c); }
 
   template <int s>

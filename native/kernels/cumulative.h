@@ -8,7 +8,8 @@
 namespace latencykit::kernels {
 namespace {
 
-// A sum of doubles with the error of its additions beside it (Neumaier, ZAMM 54(1), 1974).
+// A sum of doubles with the error of its additions beside it (Neumaier, ZAMM 54(1), 1974). It is the one of
+// latency/compensated_sum.h again, because that has external linkage and calls std::abs: see vector.h.
 struct ExactSum {
   double sum = 0;
   double error = 0;

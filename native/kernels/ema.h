@@ -55,13 +55,13 @@ struct EmaCoefficients {
   Register across_block() const { return decay[doublings]; }
 };
 
-// The weighted sum of the last 2 * lanes inputs of each lane, and its previous stages, which the next vector
+// fk, the weighted sum of the last `lanes` inputs of each lane, and the stages of the vector before that the next one
 // needs.
 template <typename V>
 struct EmaFilter {
   using Register = typename V::Register;
   static constexpr int doublings = EmaCoefficients<V>::doublings;
-  Register stage[doublings];  // f2, f4, ... of the vector before
+  Register stage[doublings - 1];  // f2, f4, ...
 
   EmaFilter() {
     for (Register& r : stage) r = V::zero();
@@ -74,15 +74,12 @@ struct EmaFilter {
     return V::fma(c.decay[level], V::template later<(2 << level)>(before, f), f);
   }
 
-  // f2k of this vector, from its inputs and those one element earlier.
+  // Of this vector, from its inputs and those one element earlier.
   Register next(const EmaCoefficients<V>& c, Register x, Register x_before) {
-    Register f = V::fma(c.weight_before, x_before, V::mul(c.weight, x));
-    f = doubled<0>(c, f);
+    Register f = doubled<0>(c, V::fma(c.weight_before, x_before, V::mul(c.weight, x)));
     if constexpr (doublings > 2) f = doubled<1>(c, f);
     if constexpr (doublings > 3) f = doubled<2>(c, f);
-    const Register before = stage[doublings - 1];
-    stage[doublings - 1] = f;
-    return V::fma(c.across_vector(), before, f);
+    return f;
   }
 };
 
@@ -101,36 +98,29 @@ struct EmaRun {
 
   EmaCoefficients<V> c;
   EmaFilter<V> filter;
-  Register x_last = V::zero(), y0 = V::zero(), y1 = V::zero();
+  Register x_last = V::zero(), f_last = V::zero(), y0 = V::zero(), y1 = V::zero();
 
   explicit EmaRun(const EmaCoefficients<V>& coefficients) : c(coefficients) {}
 
-  template <bool whole>
-  static Register load(const T* from, std::size_t count) {
-    if constexpr (whole) return V::load(from);
-    return V::load_low(from, count);
-  }
-  template <bool whole>
-  static void store(T* to, Register value, std::size_t count) {
-    if constexpr (whole) {
-      V::store(to, value);
-    } else {
-      V::store_low(to, value, count);
-    }
+  // f2k of the next vector.
+  Register filtered(Register x, Register x_before) {
+    const Register before = f_last;
+    f_last = filter.next(c, x, x_before);
+    return V::fma(c.across_vector(), before, f_last);
   }
 
-  // The block at x, of `count` values if it is not whole. Nothing is before the first but the carry, which decays
-  // from element to element.
+  // The next block at x, of `count` values if it is not whole. Nothing is before the first but the carry, which
+  // decays from element to element.
   template <bool first, bool whole>
   void block(const T* x, T* out, std::size_t count, T carry) {
     if (!first && !whole && count <= lanes) return half_block(x, out, count);
-    const std::size_t low = least(count, lanes), high = count - low;
-    const Register x0 = load<whole>(x, low), x1 = load<whole>(x + lanes, high);
+    const std::size_t low = whole ? lanes : least(count, lanes), high = whole ? lanes : count - low;
+    const Register x0 = load_some<V>(x, low), x1 = load_some<V>(x + lanes, high);
     // In place, the element before this block is an output by now.
-    const Register x0_before = first || in_place ? V::template later<1>(x_last, x0) : load<whole>(x - 1, low);
-    const Register x1_before = in_place ? V::template later<1>(x0, x1) : load<whole>(x + lanes - 1, high);
-    const Register f0 = filter.next(c, x0, x0_before);
-    const Register f1 = filter.next(c, x1, x1_before);
+    const Register x0_before = first || in_place ? V::template later<1>(x_last, x0) : load_some<V>(x - 1, low);
+    const Register x1_before = in_place ? V::template later<1>(x0, x1) : load_some<V>(x + lanes - 1, high);
+    const Register f0 = filtered(x0, x0_before);
+    const Register f1 = filtered(x1, x1_before);
     if constexpr (first) {
       const Register before = V::mul(V::broadcast(carry), c.decay_ramp);
       y0 = V::add(f0, before);
@@ -139,17 +129,17 @@ struct EmaRun {
       y0 = V::fma(c.across_block(), y0, f0);
       y1 = V::fma(c.across_block(), y1, f1);
     }
-    store<whole>(out, y0, low);
-    store<whole>(out + lanes, y1, high);
+    store_some<V>(out, y0, low);
+    store_some<V>(out + lanes, y1, high);
     x_last = x1;
   }
 
   // The last values, if they fill no more than one vector.
   void half_block(const T* x, T* out, std::size_t count) {
-    const Register x0 = V::load_low(x, count);
-    const Register x0_before = in_place ? V::template later<1>(x_last, x0) : V::load_low(x - 1, count);
-    y0 = V::fma(c.across_block(), y0, filter.next(c, x0, x0_before));
-    V::store_low(out, y0, count);
+    const Register x0 = load_some<V>(x, count);
+    const Register x0_before = in_place ? V::template later<1>(x_last, x0) : load_some<V>(x - 1, count);
+    y0 = V::fma(c.across_block(), y0, filtered(x0, x0_before));
+    store_some<V>(out, y0, count);
   }
 
   bool finite() const { return V::all_zero(V::fma(y0, V::zero(), V::mul(y1, V::zero()))); }
@@ -218,29 +208,15 @@ constexpr std::size_t kRowsAtOnce = 2;
 template <typename V>
 struct EmaRow {
   using Register = typename V::Register;
-  static constexpr int doublings = EmaCoefficients<V>::doublings;
-  Register stage[doublings - 1];
+  EmaFilter<V> filter;
   Register average;
 
-  template <int level>
-  Register doubled(const EmaCoefficients<V>& c, Register f) {
-    const Register before = stage[level];
-    stage[level] = f;
-    return V::fma(c.decay[level], V::template later<(2 << level)>(before, f), f);
-  }
-  Register filtered(const EmaCoefficients<V>& c, Register x, Register x_before) {
-    Register f = doubled<0>(c, V::fma(c.weight_before, x_before, V::mul(c.weight, x)));
-    if constexpr (doublings > 2) f = doubled<1>(c, f);
-    if constexpr (doublings > 3) f = doubled<2>(c, f);
-    return f;
-  }
   void begin(const EmaCoefficients<V>& c, Register x, double carry) {
-    for (Register& r : stage) r = V::zero();
-    const Register f = filtered(c, x, V::template later<1>(V::zero(), x));
+    const Register f = filter.next(c, x, V::template later<1>(V::zero(), x));
     average = V::fma(V::broadcast(carry), c.decay_ramp, f);
   }
   void next(const EmaCoefficients<V>& c, Register x, Register x_before) {
-    average = V::fma(c.across_vector(), average, filtered(c, x, x_before));
+    average = V::fma(c.across_vector(), average, filter.next(c, x, x_before));
   }
 };
 

@@ -6,7 +6,7 @@
 // function of the standard library is called here.
 //
 // A vector type V has: Value, Register, lanes (1, 4, 8 or 16); zero, broadcast, load, store; load_low and
-// store_low for the lowest `count` lanes, the others read as 0; add, sub, mul, div, min, max, sqrt and
+// store_low for the lowest `count` lanes, fewer than all, the others read as 0; add, sub, mul, div, min, max, sqrt, size (the absolute value) and
 // fma(a, b, c) = a * b + c; later<s>(before, now): the lanes s places earlier in the sequence [before, now];
 // earlier<s>(now, after): those s places later in [now, after]; first and last: one lane in all; low(r, count,
 // fill): the lowest `count` lanes of r, `fill` in the others; powers(d): d^1 .. d^lanes; all_zero.
@@ -62,11 +62,28 @@ struct OneLane {
       return __builtin_sqrtf(a);
     }
   }
+  static T size(T a) { return a < 0 ? -a : a; }
   static T first(T a) { return a; }
   static T last(T a) { return a; }
   static T low(T a, std::size_t count, T fill) { return count == 0 ? fill : a; }
   static bool all_zero(T a) { return a == 0; }
 };
+
+// A vector of which `count` lanes exist, a whole one if that is as many as it has: the others are read as 0 and not
+// written.
+template <typename V>
+typename V::Register load_some(const typename V::Value* from, std::size_t count) {
+  return count >= V::lanes ? V::load(from) : V::load_low(from, count);
+}
+
+template <typename V>
+void store_some(typename V::Value* to, typename V::Register value, std::size_t count) {
+  if (count >= V::lanes) {
+    V::store(to, value);
+  } else {
+    V::store_low(to, value, count);
+  }
+}
 
 template <typename V>
 struct Sum {

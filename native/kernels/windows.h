@@ -161,18 +161,9 @@ struct Rows {
   std::size_t at;
   std::size_t count;
 
-  bool whole() const { return count >= V::lanes; }
-  typename V::Register operator()(int input) const {
-    const T* from = series.in[input] + at;
-    return whole() ? V::load(from) : V::load_low(from, count);
-  }
+  typename V::Register operator()(int input) const { return load_some<V>(series.in[input] + at, count); }
   void operator()(int output, typename V::Register value) const {
-    T* to = series.out[output] + at;
-    if (whole()) {
-      V::store(to, value);
-    } else {
-      V::store_low(to, value, count);
-    }
+    store_some<V>(series.out[output] + at, value, count);
   }
 };
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "latency/ema_weight.h"
 #include "latency/streaming.h"
 
 namespace latencykit {
@@ -24,9 +25,8 @@ class ExponentialAverage {
     return {1 / static_cast<double>(period), mean_seed ? period : 1};
   }
 
-  // As analysts name an average by its period: the newest value weighs 2/(period + 1).
   static ExponentialAverage of_period(std::uint64_t period, bool mean_seed) {
-    return {2 / (static_cast<double>(period) + 1), mean_seed ? period : 1};
+    return {ema_weight(static_cast<double>(period)), mean_seed ? period : 1};
   }
 
   // The average after this value; NaN while the seed is incomplete.

@@ -20,7 +20,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -29,11 +28,14 @@
 #include <vector>
 
 #include "latency/engine_journal.h"
+#include "latency/engine_records.h"
 #include "latency/engine_settings.h"
 #include "latency/order_arena.h"
+#include "latency/position.h"
 #include "latency/stage_samples.h"
 #include "latency/tick.h"
 #include "latency/top_of_book.h"
+#include "latency/update_interval.h"
 
 namespace latencykit {
 
@@ -51,7 +53,7 @@ class Engine {
         samples_(settings.sample_every, settings.kept_samples),
         books_(std::make_unique<TopOfBook[]>(static_cast<std::size_t>(settings.symbols))),
         symbols_(static_cast<std::size_t>(settings.symbols), Symbol(settings.panic)),
-        events_(settings.kept_events) {}
+        decisions_(settings.kept_events) {}
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -62,13 +64,8 @@ class Engine {
 
     LastTick last;
     TickAverages averages;
-    std::int64_t units = 0;  // Held.
-    double entry = 0;        // Mean price of what is held.
-    double take_profit = std::numeric_limits<double>::infinity();
-    double stop = 0;
-    double waiting_volume = 0;  // Of the ticks that the update interval held.
-    std::int64_t updated_ns = 0;
-    bool updated = false;
+    Position position;
+    UpdateInterval interval;
     PanicDetector detector;
   };
 
@@ -144,7 +141,7 @@ class Engine {
 
   template <bool kTimed>
   void finish(Step& step, const PanicSignal* signal) {
-    const bool leaves = wants_exit(*step.symbol, step.tick.price);
+    const bool leaves = settings_.exits & step.symbol->position.is_at_exit(step.tick.price);
     mark<kTimed>(step, 3);
     EngineEvent event;
     const bool decides = leaves | (signal != nullptr);
@@ -154,23 +151,18 @@ class Engine {
     if (decides) [[unlikely]]
       settle(step, event);
     mark<kTimed>(step, 5);
-    if (journal_ != nullptr) {
-      journal_tick(step, JournalRecord::Kind::kTick, 0);
-      if (decides) [[unlikely]]
-        journal_decision(event);
-    }
+    if (journal_ != nullptr) journal_tick(step, JournalRecord::Kind::kTick, 0);
+    if (decides) [[unlikely]]
+      journal_decision(event);
+    if (leaves & (signal != nullptr)) [[unlikely]]
+      pass_over(step, *signal);
     mark<kTimed>(step, 6);
   }
 
   // In place of finish() where whoever decides has failed: no order comes of the tick, and none after it if `halts`.
   void strategy_failed(Step& step, bool halts) {
-    ++counts_.refused;
-    if (journal_ != nullptr) {
-      journal_tick(step, JournalRecord::Kind::kTick, 0);
-      EngineEvent event = nothing(step);
-      event.verdict = RiskVerdict::kStrategy;
-      journal_decision(event);
-    }
+    if (journal_ != nullptr) journal_tick(step, JournalRecord::Kind::kTick, 0);
+    refuse(nothing(step), RiskVerdict::kStrategy);
     if (halts) stop(step.row, StopReason::kStrategy);
   }
 
@@ -200,15 +192,9 @@ class Engine {
   const EngineSettings& settings() const { return settings_; }
   const EngineHealth& health() const { return health_; }
   StageSamples& samples() { return samples_; }
-  // Calls f on the newest decisions, oldest first; there were `decisions()` in all.
-  template <typename F>
-  void each_event(F f) const {
-    const std::uint64_t kept = std::min<std::uint64_t>(decisions_, events_.size());
-    for (std::uint64_t i = decisions_ - kept; i < decisions_; ++i) f(events_[i % events_.size()]);
-  }
-  std::uint64_t decisions() const { return decisions_; }
+  const DecisionRing& decisions() const { return decisions_; }
   const TopOfBook& book(std::size_t symbol) const { return books_[symbol]; }
-  std::int64_t position(std::size_t symbol) const { return symbols_[symbol].units; }
+  std::int64_t units(std::size_t symbol) const { return symbols_[symbol].position.units(); }
   Indicators indicators(std::size_t symbol) const { return symbols_[symbol].averages.values(); }
 
  private:
@@ -268,30 +254,16 @@ class Engine {
   }
 
   bool is_held(Step& step) {
-    Symbol& symbol = *step.symbol;
     step.volume = step.tick.volume;
     if (settings_.update_interval_ns == 0) [[likely]]
       return false;
-    // The gate lets no time run backwards unless it is told to; then the difference is no less meant as one.
-    const std::int64_t since = step.tick.timestamp_ns - symbol.updated_ns;
-    if (symbol.updated && since >= 0 && since < settings_.update_interval_ns) {
-      symbol.waiting_volume += step.tick.volume;
-      ++counts_.held;
-      if (journal_ != nullptr) journal_tick(step, JournalRecord::Kind::kHeld, 0);
-      return true;
-    }
-    step.volume += symbol.waiting_volume;
-    symbol.waiting_volume = 0;
-    symbol.updated_ns = step.tick.timestamp_ns;
-    symbol.updated = true;
-    return false;
+    if (!step.symbol->interval.holds(settings_.update_interval_ns, step.tick.timestamp_ns, &step.volume)) return false;
+    ++counts_.held;
+    if (journal_ != nullptr) journal_tick(step, JournalRecord::Kind::kHeld, 0);
+    return true;
   }
 
   // --- decisions ---------------------------------------------------------------------------------------------
-
-  bool wants_exit(const Symbol& symbol, double price) const {
-    return (symbol.units > 0) & settings_.exits & ((price >= symbol.take_profit) | (price <= symbol.stop));
-  }
 
   static EngineEvent nothing(const Step& step) {
     return {.row = step.row,
@@ -311,22 +283,41 @@ class Engine {
 
   // Writes the proposed order, and why it must not be made if so, into `event`.
   [[gnu::noinline]] void propose(const Step& step, bool leaves, const PanicSignal* signal, EngineEvent& event) {
-    const Tick& tick = step.tick;
     const Symbol& symbol = *step.symbol;
     counts_.signals += signal != nullptr;
-    event = nothing(step);
-    if (leaves) {
-      event.side = Side::kSell;
-      event.quantity = std::min(symbol.units, settings_.risk.max_order_quantity);
-      event.price = tick.bid > 0 ? tick.bid : tick.price;
-    } else {
-      event.quantity = health_.entry_quantity(settings_.order_quantity);
-      event.price = tick.ask > 0 ? tick.ask : tick.price;
-      event.confidence = signal->confidence;
-      event.take_profit = signal->take_profit;
-      event.stop = signal->stop;
-    }
+    event = leaves ? exit(step, std::min(symbol.position.units(), settings_.risk.max_order_quantity))
+                   : entry(step, *signal, health_.entry_quantity(settings_.order_quantity));
     event.verdict = judge(event, symbol);
+  }
+
+  static EngineEvent entry(const Step& step, const PanicSignal& signal, std::int64_t quantity) {
+    EngineEvent event = nothing(step);
+    event.quantity = quantity;
+    if (step.tick.ask > 0) event.price = step.tick.ask;
+    event.confidence = signal.confidence;
+    event.take_profit = signal.take_profit;
+    event.stop = signal.stop;
+    return event;
+  }
+
+  static EngineEvent exit(const Step& step, std::int64_t quantity) {
+    EngineEvent event = nothing(step);
+    event.side = Side::kSell;
+    event.quantity = quantity;
+    if (step.tick.bid > 0) event.price = step.tick.bid;
+    return event;
+  }
+
+  // A signal on the tick of an exit: at most one order comes of a tick.
+  [[gnu::noinline]] void pass_over(const Step& step, const PanicSignal& signal) {
+    refuse(entry(step, signal, settings_.order_quantity), RiskVerdict::kExit);
+  }
+
+  void refuse(EngineEvent event, RiskVerdict verdict) {
+    event.verdict = verdict;
+    ++counts_.refused;
+    decisions_.push(event);
+    journal_decision(event);
   }
 
   RiskVerdict judge(const EngineEvent& event, const Symbol& symbol) {
@@ -334,7 +325,7 @@ class Engine {
     if (killed()) stop(event.row, StopReason::kKilled);
     if (stop_told_) return RiskVerdict::kKilled;
     if (event.side == Side::kBuy && health_.pauses_entries()) return RiskVerdict::kPaused;
-    return risk_.judge({event.side, event.quantity, event.price}, symbol.averages.slow(), symbol.units,
+    return risk_.judge({event.side, event.quantity, event.price}, symbol.averages.slow(), symbol.position.units(),
                        event.timestamp_ns);
   }
 
@@ -351,25 +342,19 @@ class Engine {
       event.order = counts_.entries + counts_.exits + 1;
       event.handle = slot->handle;
       risk_.count(event.timestamp_ns);
-      fill(*step.symbol, event);
+      fill(step.symbol->position, event);
     }
-    events_[decisions_++ % events_.size()] = event;
+    decisions_.push(event);
   }
 
-  // Paper trading: the whole order is filled at its price, at once.
-  void fill(Symbol& symbol, const EngineEvent& event) {
-    const auto quantity = static_cast<double>(event.quantity), units = static_cast<double>(symbol.units);
-    if (event.side == Side::kSell) {
+  void fill(Position& position, const EngineEvent& event) {
+    if (event.side == Side::kBuy) {
+      ++counts_.entries;
+      position.buy(event.quantity, event.price, event.take_profit, event.stop);
+    } else {
       ++counts_.exits;
-      counts_.profit += quantity * (event.price - symbol.entry);
-      symbol.units -= event.quantity;
-      return;
+      counts_.profit += position.sell(event.quantity, event.price);
     }
-    ++counts_.entries;
-    symbol.entry = (symbol.entry * units + event.price * quantity) / (units + quantity);
-    symbol.units += event.quantity;
-    symbol.take_profit = event.take_profit;
-    symbol.stop = event.stop;
   }
 
   [[gnu::noinline]] void stop(std::uint64_t row, StopReason reason) {
@@ -380,36 +365,22 @@ class Engine {
     stop_reason_ = reason;
     stopped_row_ = row;
     if (journal_ == nullptr) return;
-    journal_->push([&](JournalRecord& record) {
-      record.kind = JournalRecord::Kind::kStopped;
-      record.reason = static_cast<std::uint8_t>(reason);
-      record.row = row;
-    });
+    journal_->push([&](JournalRecord& record) { write_record(record, row, reason); });
   }
 
   // --- journal -----------------------------------------------------------------------------------------------
 
   void journal_tick(const Step& step, JournalRecord::Kind kind, std::uint8_t reason) {
     journal_->push([&](JournalRecord& record) {
-      const Tick& tick = step.tick;
-      record.kind = kind;
+      write_record(record, kind, step.row, step.tick);
       record.reason = reason;
-      record.symbol = tick.symbol;
-      record.row = step.row;
-      record.tick = {tick.timestamp_ns, tick.price, tick.volume, tick.bid, tick.ask, {}};
       if (kind == JournalRecord::Kind::kTick) record.tick.indicators = step.symbol->averages.values();
     });
   }
 
   [[gnu::noinline]] void journal_decision(const EngineEvent& event) {
-    journal_->push([&](JournalRecord& record) {
-      record.kind = event.order != 0 ? JournalRecord::Kind::kOrder : JournalRecord::Kind::kRefused;
-      record.reason = static_cast<std::uint8_t>(event.verdict);
-      record.side = event.side;
-      record.symbol = event.symbol;
-      record.row = event.row;
-      record.order = {event.order, event.quantity, event.price, event.confidence, event.take_profit, event.stop};
-    });
+    if (journal_ == nullptr) return;
+    journal_->push([&](JournalRecord& record) { write_record(record, event); });
   }
 
   const EngineSettings settings_;
@@ -428,8 +399,7 @@ class Engine {
   std::uint64_t stopped_row_ = 0;
   std::unique_ptr<TopOfBook[]> books_;
   std::vector<Symbol> symbols_;
-  std::vector<EngineEvent> events_;  // A ring.
-  std::uint64_t decisions_ = 0;
+  DecisionRing decisions_;
 };
 
 }  // namespace latencykit

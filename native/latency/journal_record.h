@@ -77,15 +77,19 @@ inline char* put_integer(char* out, std::int64_t value) {
   return decimal_digits::put_signed(out + 1, value);
 }
 
+// As Python's repr, but nothing for NaN. What is skipped may be negative or infinite.
+[[gnu::noinline]] inline char* put_unusual(char* out, double value) {
+  if (std::isnan(value)) return out;
+  if (std::signbit(value)) *out++ = '-';
+  return std::isinf(value) ? put(out, "inf") : formatting::put_untyped(out, std::fabs(value), -1);
+}
+
 inline char* put_double(char* out, double value) {
   *out++ = ',';
-  if (std::isnan(value)) return out;
-  if (std::signbit(value)) [[unlikely]] {  // Of what was skipped; the ways below take none.
-    *out++ = '-';
-    value = -value;
+  if (value > 0 || (value == 0 && !std::signbit(value))) [[likely]] {
+    if (char* const end = fast_decimal::put_shortest(out, value)) return end;
   }
-  if (char* const end = fast_decimal::put_shortest(out, value)) return end;
-  return std::isinf(value) ? put(out, "inf") : formatting::put_untyped(out, value, -1);
+  return put_unusual(out, value);
 }
 
 inline char* put_average(char* out, double value) {

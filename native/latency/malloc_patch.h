@@ -60,28 +60,30 @@ F* real_function(Function function) {
 }
 
 inline void* hooked_malloc(size_t size) {
-  return tallied(AllocationSource::malloc, [=] { return real_function<void*(size_t)>(kMalloc)(size); });
+  return tallied(AllocationSource::malloc, size, [=] { return real_function<void*(size_t)>(kMalloc)(size); });
 }
 inline void* hooked_calloc(size_t count, size_t size) {
-  return tallied(AllocationSource::malloc, [=] { return real_function<void*(size_t, size_t)>(kCalloc)(count, size); });
+  return tallied(AllocationSource::malloc, count * size,
+                 [=] { return real_function<void*(size_t, size_t)>(kCalloc)(count, size); });
 }
 inline void* hooked_realloc(void* block, size_t size) {
-  return tallied(AllocationSource::malloc, [=] { return real_function<void*(void*, size_t)>(kRealloc)(block, size); });
+  return tallied(AllocationSource::malloc, size,
+                 [=] { return real_function<void*(void*, size_t)>(kRealloc)(block, size); });
 }
 inline int hooked_posix_memalign(void** block, size_t alignment, size_t size) {
   int error = 0;
-  tallied(AllocationSource::malloc, [&]() -> void* {
+  tallied(AllocationSource::malloc, size, [&]() -> void* {
     error = real_function<int(void**, size_t, size_t)>(kPosixMemalign)(block, alignment, size);
     return error == 0 ? *block : nullptr;
   });
   return error;
 }
 inline void* hooked_aligned_alloc(size_t alignment, size_t size) {
-  return tallied(AllocationSource::malloc,
+  return tallied(AllocationSource::malloc, size,
                  [=] { return real_function<void*(size_t, size_t)>(kAlignedAlloc)(alignment, size); });
 }
 inline void* hooked_memalign(size_t alignment, size_t size) {
-  return tallied(AllocationSource::malloc,
+  return tallied(AllocationSource::malloc, size,
                  [=] { return real_function<void*(size_t, size_t)>(kMemalign)(alignment, size); });
 }
 

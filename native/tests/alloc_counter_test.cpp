@@ -91,8 +91,8 @@ void a_failed_request_is_not_counted() {
 void a_request_is_counted_where_it_was_made() {
   CHECK(MallocPatch::instance().acquire());
   latencykit::begin_tally();
-  void* block = latencykit::tallied(AllocationSource::object, [] {
-    return latencykit::tallied(AllocationSource::raw, [] { return std::malloc(1000); });
+  void* block = latencykit::tallied(AllocationSource::object, 1000, [] {
+    return latencykit::tallied(AllocationSource::raw, 1000, [] { return std::malloc(1000); });
   });
   keep(block);
   const AllocationTally tally = latencykit::end_tally();

@@ -29,7 +29,9 @@ struct Market {
   void plant(std::size_t start, std::size_t length, double fall, double volume) {
     for (std::size_t i = start; i < prices.size(); ++i) {
       const std::size_t fallen = i - start + 1 < length ? i - start + 1 : length;
-      prices[i] *= 1 - fall * static_cast<double>(fallen) / static_cast<double>(length);
+      const std::size_t after = i - start + 1 - fallen, recovered = after < 100 ? after : 100;
+      const double recovery = static_cast<double>(recovered) / 200;
+      prices[i] *= 1 - fall * (static_cast<double>(fallen) / static_cast<double>(length) - recovery);
       if (i < start + length) volumes[i] *= volume;
     }
   }
@@ -51,7 +53,7 @@ void a_planted_panic_is_found_once() {
     PanicDetector detector{PanicSettings{}};
     const auto found = scan(detector, market);
     CHECK(found.size() == 1);
-    CHECK(found[0].index >= 1000 && found[0].index < 1040);
+    CHECK(found[0].index >= 1000 && found[0].index < 1050);
     CHECK(found[0].price == market.prices[static_cast<std::size_t>(found[0].index)]);
     CHECK(found[0].confidence >= 0.5 && found[0].confidence <= 1);
     CHECK(found[0].take_profit >= 1.00499 * found[0].price && found[0].take_profit <= 1.02001 * found[0].price);
@@ -61,7 +63,7 @@ void a_planted_panic_is_found_once() {
 void decoys_are_not() {
   for (unsigned seed = 0; seed < 20; ++seed) {
     Market quiet(seed, 5000), slide(seed, 5000), spike(seed, 5000), volume(seed, 5000);
-    slide.plant(1000, 3000, 0.15, 2);
+    slide.plant(1000, 600, 0.04, 7);
     spike.prices[1000] *= 0.95;
     spike.volumes[1000] *= 50;
     volume.plant(1000, 40, 0, 10);
@@ -72,6 +74,69 @@ void decoys_are_not() {
   }
 }
 
+// Ticks of the same price and volume, then a fall in equal steps.
+std::vector<double> fall_to(double bottom, int steps) {
+  std::vector<double> prices(400, 100);
+  for (int i = 1; i <= steps; ++i) prices.push_back(100 + (bottom - 100) * i / steps);
+  return prices;
+}
+
+// The index of the first signal, or -1; volume is ten times as large from the fall on.
+std::int64_t first_signal(const PanicSettings& settings, const std::vector<double>& prices) {
+  PanicDetector detector(settings);
+  PanicSignal signal;
+  for (std::size_t i = 0; i < prices.size(); ++i) {
+    if (detector.update(prices[i], i < 400 ? 10 : 100, signal)) return signal.index;
+  }
+  return -1;
+}
+
+void the_entry_waits_for_the_turn() {
+  std::vector<double> prices = fall_to(95, 20);
+  PanicSettings settings;
+  settings.turn = 0;
+  CHECK(first_signal(settings, prices) >= 402 && first_signal(settings, prices) < 412);
+  settings.turn = 2;
+  CHECK(first_signal(settings, prices) == -1);  // it still falls
+  prices.insert(prices.end(), 10, 95);
+  CHECK(first_signal(settings, prices) == 423);  // the level reaches 95 at 421
+  settings.turn = 7;
+  CHECK(first_signal(settings, prices) == 428);
+  settings.turn = 100;
+  prices.insert(prices.end(), 200, 95);
+  CHECK(first_signal(settings, prices) == -1);  // the panic is over before
+}
+
+void what_has_recovered_gives_no_entry() {
+  std::vector<double> prices = fall_to(95, 20);
+  prices.insert(prices.end(), 50, 99.5);
+  CHECK(first_signal(PanicSettings{}, prices) == -1);
+}
+
+void one_good_print_in_the_fall_is_no_turn() {
+  std::vector<double> prices = fall_to(94, 30);
+  prices[420] = 100;  // the level stands at 100 for three ticks, above the lowest
+  const std::int64_t with_turn = first_signal(PanicSettings{}, prices);
+  CHECK(with_turn == -1 || with_turn > 420);
+}
+
+void copies_go_their_own_ways() {
+  Market market(5, 2000);
+  market.plant(1000, 30, 0.04, 7);
+  PanicDetector one{PanicSettings{}};
+  PanicSignal signal;
+  for (std::size_t i = 0; i < 1010; ++i) one.update(market.prices[i], market.volumes[i], signal);
+  PanicDetector other = one;
+  std::int64_t by_one = -1, by_other = -1;
+  for (std::size_t i = 1010; i < 2000; ++i) {
+    if (one.update(market.prices[i], market.volumes[i], signal)) by_one = signal.index;
+  }
+  for (std::size_t i = 1010; i < 2000; ++i) {
+    if (other.update(market.prices[i], market.volumes[i], signal)) by_other = signal.index;
+  }
+  CHECK(by_one > 1000 && by_one == by_other && other.ticks() == 2000);
+}
+
 void the_shortest_settings_and_the_first_ticks() {
   PanicSettings settings;
   settings.window = 2;
@@ -79,6 +144,7 @@ void the_shortest_settings_and_the_first_ticks() {
   settings.rsi_period = 1;
   settings.refractory = 0;
   settings.volume_ratio = 0;
+  settings.turn = 0;
   PanicDetector detector(settings);
   CHECK(detector.ticks() == 0 && detector.rsi() == 50);
   PanicSignal signal;
@@ -117,6 +183,10 @@ void checks() {
 int main() {
   a_planted_panic_is_found_once();
   decoys_are_not();
+  the_entry_waits_for_the_turn();
+  what_has_recovered_gives_no_entry();
+  one_good_print_in_the_fall_is_no_turn();
+  copies_go_their_own_ways();
   the_shortest_settings_and_the_first_ticks();
   a_market_that_stands_still();
   extremes_stay_numbers();

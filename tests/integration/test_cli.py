@@ -30,7 +30,9 @@ def latencykit(*arguments: str, cwd: Path, **environ: str) -> "subprocess.Comple
     return run_python("-m", "latencykit", *arguments, cwd=cwd, **environ)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], [], ["bench", "--help"], ["bench", "--fast"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], [], ["bench", "--help"], ["bench", "--fast"], ["compare", "--help"]]
+)
 def test_what_measures_nothing_loads_nothing_heavy(arguments, tmp_path):
     loaded = set(run_python("-c", PRINT_MODULES, *arguments, cwd=tmp_path).stderr.splitlines()[-1].split())
     assert "click" in loaded
@@ -93,7 +95,14 @@ def test_a_traceback_is_there_for_those_who_ask(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"), [("latencykit be", "plain,bench"), ("latencykit bench al", "plain,all")]
+    ("words", "expected"),
+    [
+        ("latencykit be", "plain,bench"),
+        ("latencykit bench al", "plain,all"),
+        ("latencykit compare simpleq", "plain,simplequeue"),
+        ("latencykit compare queues/mut", "plain,queues/mutex"),
+        ("latencykit compare --component queues_th", "plain,queues_threads"),
+    ],
 )
 def test_the_shell_can_complete(words, expected, tmp_path):
     done = latencykit(

@@ -210,3 +210,56 @@ def test_an_operation_that_calls_itself_without_end_is_stopped():
 def test_the_meter_refuses_a_time_that_would_never_end(arguments):
     with pytest.raises(InvalidValueError, match="must be within 0 and"):
         _core.spin_meter(*arguments)
+
+
+def test_the_last_arguments_may_be_passed_by_name():
+    def work(*args, **kwargs):
+        seen.append((args, kwargs))
+
+    seen = []
+    _core.Operation(work, ((1, 2, 3),), None, ("y", "z")).run(2)
+    assert seen == [((1,), {"y": 2, "z": 3})] * 2
+
+
+@pytest.mark.parametrize("names", [("a", "b"), (1,)])
+def test_names_that_are_none_are_refused(names):
+    with pytest.raises(InvalidValueError, match="are not names of the last of 1 arguments"):
+        _core.Operation(abs, ((1,),), None, names)
+
+
+def test_timed_calls_return_what_the_last_one_did():
+    clock = _core.SimulatedClock()
+    rows = iter(range(100))
+
+    def work():
+        clock.advance(10)
+        return next(rows)
+
+    operation = _core.Operation(work, ((),), clock)
+    assert operation.time_calls(1) == (10, 0)
+    assert operation.time_calls(5) == (50, 5)
+
+
+def test_timed_calls_that_fail_or_are_none():
+    with pytest.raises(ZeroDivisionError):
+        _core.Operation(divmod, ((1, 0),)).time_calls(3)
+    with pytest.raises(InvalidValueError, match="calls is 0"):
+        _core.Operation(abs, ((1,),)).time_calls(0)
+
+
+def test_timed_calls_keep_nothing():
+    class Thing:
+        pass
+
+    made = []
+
+    def work():
+        thing = Thing()
+        made.append(weakref.ref(thing))
+        return thing
+
+    operation = _core.Operation(work, ((),))
+    _, last = operation.time_calls(3)
+    assert [ref() is not None for ref in made] == [False, False, True]
+    del last
+    assert made[2]() is None

@@ -15,8 +15,8 @@ from latencykit.errors import LatencykitError
 
 
 def crash(repeats: int = 1) -> tuple[list[float], list[float]]:
-    prices = [100 + i % 2 / 100 for i in range(300)] + [100 - i / 5 for i in range(30)]
-    return prices * repeats, ([10.0] * 300 + [80.0] * 30) * repeats
+    prices = [100 + i % 2 / 100 for i in range(300)] + [100 - i / 5 for i in range(30)] + [94.5] * 5
+    return prices * repeats, ([10.0] * 300 + [80.0] * 35) * repeats
 
 
 def failing() -> None:

@@ -1,19 +1,15 @@
-"""A session in this process: what is measured, put together and judged; and one callable in a notebook."""
-
-import gc
-import os
+"""A session in this process: what is measured, put together and judged."""
 
 import pytest
 from suite_files import write_suite
 
-import latencykit as lk
 from latencykit import session
 from latencykit.environment import Clock
-from latencykit.errors import DataError, InvalidTypeError, UnsupportedError, UsageError
+from latencykit.errors import DataError, UnsupportedError, UsageError
 from latencykit.hardware import detection
 from latencykit.measuring import effort, events
 from latencykit.model import Validity
-from latencykit.session import Plan, bench, measure, select
+from latencykit.session import Plan, bench, select
 
 SUITE = """
 import ctypes
@@ -96,12 +92,9 @@ def test_an_interrupt_keeps_what_was_finished(after, tmp_path):
 
 def test_no_usable_clock_is_told_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr(detection, "measured_clock", lambda: Clock(source="monotonic", invariant=False))
-    monkeypatch.setattr(session, "measured_clock", lambda: Clock(source="monotonic", invariant=False))
     told = []
     with pytest.raises(UnsupportedError, match="set LATENCYKIT_CLOCK=monotonic"):
         run(write_suite(tmp_path, SUITE), told.append)
-    with pytest.raises(UnsupportedError, match="set LATENCYKIT_CLOCK=monotonic"):
-        measure("pass")
     assert told == []
 
 
@@ -120,45 +113,3 @@ def test_what_cannot_be_is_told_before_anything_is_measured(plan, error, message
     with pytest.raises(error, match=message):
         run(write_suite(tmp_path, SUITE), told.append, **plan)
     assert told == []
-
-
-def state():
-    return gc.isenabled(), os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-
-
-def test_one_callable():
-    before = state()
-    found = measure(lk.call(abs, -1), name="abs")
-    assert found.batched.name == found.per_call.name == "measure/abs"
-    assert found.p50_ns == found.batched.p50_ns
-    assert found.per_call.count > 0
-    assert found.validity.hiccups.windows == 2
-    assert state() == before
-
-
-@pytest.mark.parametrize("gc_before", [True, False])
-def test_a_statement_and_the_state_after_an_error(gc_before):
-    was = gc.isenabled()
-    gc.enable() if gc_before else gc.disable()
-    try:
-        before = state()
-        assert measure("sum(values)", "values = range(10)", gc="on").p50_ns > 0
-        assert state() == before
-        with pytest.raises(ZeroDivisionError):
-            measure("1 / zero", "zero = 0")
-        assert state() == before
-    finally:
-        gc.enable() if was else gc.disable()
-
-
-@pytest.mark.parametrize(("operation", "error"), [("1 +", UsageError), (3, InvalidTypeError)])
-def test_what_cannot_be_measured(operation, error):
-    with pytest.raises(error):
-        measure(operation)
-
-
-def test_a_measurement_shows_itself_in_one_line():
-    shown = repr(measure("sum(numbers)", "numbers = [1, 2, 3]"))
-    assert "\n" not in shown
-    for part in ("<p50 ", " ns, p99 ", "net of floor", "allocations; machine "):
-        assert part in shown
