@@ -30,6 +30,7 @@ class Operation:
         closure: True if the function's own Python frame belongs to the harness and not to the operation,
             so that the floor is an empty Python function and not an empty native call.
         keywords: Names for the last arguments of each row, which are passed by name.
+        items: How many pieces of work one call does; figures are of one piece.
     """
 
     function: Callable[..., object]
@@ -37,26 +38,33 @@ class Operation:
     between: Callable[[], object] | None = None
     closure: bool = False
     keywords: tuple[str, ...] = ()
+    items: int = 1
 
 
-def call(function: Callable[..., object], *args: object, between: Callable[[], object] | None = None) -> Operation:
+def call(
+    function: Callable[..., object], *args: object, between: Callable[[], object] | None = None, items: int = 1
+) -> Operation:
     """Prepare a call that is timed without a Python frame of ours around it.
 
     Args:
         function: What is timed.
         args: The positional arguments of every call.
         between: An untimed function that runs between batches, for example to let a consumer catch up.
+        items: How many pieces of work one call does, such as the ticks of an array. Figures are then of one piece,
+            and of means over a call, so that there are none of the tail.
 
     Raises:
         InvalidTypeError: The function is not callable.
+        InvalidValueError: There is less than one item.
     """
-    return replay(function, [args], between=between)
+    return replay(function, [args], between=between, items=items)
 
 
 def replay(
     function: Callable[..., object],
     rows: Iterable[Sequence[object]],
     between: Callable[[], object] | None = None,
+    items: int = 1,
 ) -> Operation:
     """Prepare calls whose arguments come from `rows` in turn, starting over after the last.
 
@@ -64,17 +72,20 @@ def replay(
         function: What is timed.
         rows: Argument sequences, at least one, all of one length.
         between: An untimed function that runs between batches.
+        items: How many pieces of work each call does; see `call`.
 
     Raises:
         InvalidTypeError: The function is not callable.
-        InvalidValueError: There are no rows, or their lengths differ.
+        InvalidValueError: There are no rows, their lengths differ, or there is less than one item.
     """
     if not callable(function):
         raise InvalidTypeError(f"{function!r} cannot be called; pass a function and its arguments separately")
+    if items < 1:
+        raise InvalidValueError(f"a call of {items} items has no figure for one; pass how many it does, at least 1")
     tuples = [tuple(row) for row in rows]
     if len({len(row) for row in tuples}) != 1:
         raise InvalidValueError("replay() needs at least one row of arguments, all of one length")
-    return Operation(function, tuples, between)
+    return Operation(function, tuples, between, items=items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +214,18 @@ def use_ticks(path: str | None) -> None:
     _ticks_path = path
 
 
-def market() -> "Ticks":
+def market(made: "Callable[[], Ticks] | None" = None) -> "Ticks":
     """Return the market data of this run: the file given with ``--ticks``, else a seeded synthetic market.
+
+    Args:
+        made: Makes the market where no file was given; None for `synthetic_market`.
 
     Raises:
         DataError: The file cannot be read or does not hold bars, quotes or trades.
     """
     from latencykit.engine.feeds import read_ticks, synthetic_market
 
-    return synthetic_market() if _ticks_path is None else read_ticks(_ticks_path)
+    return (made or synthetic_market)() if _ticks_path is None else read_ticks(_ticks_path)
 
 
 def _checked_values(key: str, values: object) -> tuple[Parameter, ...]:

@@ -60,7 +60,8 @@ def measure_operation(
         clock: A simulated clock in place of the machine's, for tests.
 
     Returns:
-        One batched and one per-call record, both gross, with their floors.
+        One batched and one per-call record, both gross, with their floors; of an operation of many items the batched
+        one alone, since a call says nothing of the tail of its items.
 
     Raises:
         Exception: Whatever the operation raises.
@@ -81,7 +82,8 @@ def measure_operation(
         allocations_per_op=sum(per_op.values()),
         allocations=per_op,
     )
-    return [_batched(record, sampler), _per_call(record, sampler)]
+    batched = _batched(record, sampler, operation.items)
+    return [batched, _per_call(record, sampler)] if operation.items == 1 else [batched]
 
 
 def time_first_call(operation: Operation) -> tuple[float, Any]:
@@ -113,16 +115,16 @@ def floor_of(operation: Operation, clock: "_core.SimulatedClock | None") -> "_co
     return _core.Operation(_empty if operation.closure else _core.noop, tuple(operation.rows), clock)
 
 
-def _batched(record: Callable[..., Samples], sampler: "_Sampler") -> Samples:
+def _batched(record: Callable[..., Samples], sampler: "_Sampler", items: int) -> Samples:
     batch_ns = np.concatenate(sampler.batches)
     whole = Histogram()
     whole.record_many(batch_ns)
     return record(
         mode="batched",
-        count=len(batch_ns) * sampler.batch,
-        batch_size=sampler.batch,
-        floor_ns=float(np.median(np.concatenate(sampler.floor_batches))),
-        resolution_ns=sampler.resolution_ns / sampler.batch,
+        count=len(batch_ns) * sampler.batch * items,
+        batch_size=sampler.batch * items,
+        floor_ns=float(np.median(np.concatenate(sampler.floor_batches))) / items,
+        resolution_ns=sampler.resolution_ns / (sampler.batch * items),
         histogram=encode(whole),
         batch_ns=batch_ns.tolist(),
     )
@@ -146,6 +148,7 @@ class Caller:
         self.native = native
         self.rows = len(operation.rows)
         self._between = operation.between
+        self._items = operation.items
 
     def pause(self) -> None:
         """Run the untimed function that the suite wants between bursts."""
@@ -185,7 +188,7 @@ class Caller:
             counts = self.native.count_allocations(burst)
             self.pause()
             totals = {domain: total + (counts[domain] or 0) for domain, total in totals.items()}
-        return {domain: total / calls for domain, total in totals.items() if counts[domain] is not None}
+        return {domain: total / (calls * self._items) for domain, total in totals.items() if counts[domain] is not None}
 
 
 def _bursts(calls: int) -> Iterator[int]:

@@ -7,9 +7,10 @@
 //   O,row,number,side,quantity,price,confidence,take_profit,stop        an order; without a signal the last three are empty
 //   R,row,reason,side,quantity,price                                    an order that was refused
 //   X,row,reason                                                        the engine stopped making orders
-// Prices, volumes and confidences are in the fewest digits that give the double again, as Python's repr; a quote
-// that is none is empty; averages are rounded to six places. So a journal has all of its feed, which can be read from
-// it again, and the same feed and settings give the same bytes.
+// Prices and volumes are in the fewest digits that give the double again, as Python's repr; a quote that is none is
+// empty; averages, and the confidence that is made of averages, are rounded to six places. So a journal has all of its
+// feed, which can be read from it again, and the same feed and settings give the same bytes, also from another program
+// that carries its averages otherwise.
 //
 // Promises: nothing of the machine or its clock is in a line. No allocation but the buffer's.
 #pragma once
@@ -99,6 +100,11 @@ inline char* put_average(char* out, double value) {
   return end;
 }
 
+// Without a signal there is none.
+inline char* put_confidence(char* out, double value) {
+  return std::isnan(value) ? put_double(out, value) : put_average(out, value);
+}
+
 inline char* put_tick(char* out, const JournalRecord& record) {
   const JournalRecord::TickPart& tick = record.tick;
   out = put_integer(put_integer(out, tick.timestamp_ns), record.symbol);
@@ -117,7 +123,7 @@ inline char* put_order(char* out, const JournalRecord& record) {
   out = put_double(
       put_integer(put_side(put_integer(out, static_cast<std::int64_t>(order.number)), record.side), order.quantity),
       order.price);
-  return put_double(put_double(put_double(out, order.confidence), order.take_profit), order.stop);
+  return put_double(put_double(put_confidence(out, order.confidence), order.take_profit), order.stop);
 }
 
 inline char* put_refused(char* out, const JournalRecord& record) {

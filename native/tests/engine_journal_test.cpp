@@ -61,7 +61,7 @@ void every_kind_of_line() {
   record.kind = JournalRecord::Kind::kOrder;
   record.side = Side::kBuy;
   record.order = {12, 100, 99.99, 0.75, 101.5, 98.25};
-  CHECK(line_of(record) == "O,3,12,buy,100,99.99,0.75,101.5,98.25");
+  CHECK(line_of(record) == "O,3,12,buy,100,99.99,0.750000,101.5,98.25");
   record.side = Side::kSell;
   record.order = {13, 5, 99.99, kNone, kNone, kNone};
   CHECK(line_of(record) == "O,3,13,sell,5,99.99,,,");

@@ -114,3 +114,21 @@ def test_time_is_split_fairly():
     assert effort_for("rigorous", 1_000).operation_ns == effort_for("rigorous", 1).operation_ns
     effort = effort_for("default", 7)
     assert effort.warm_up_ns + effort.sampling_ns + effort.allocation_ns <= effort.operation_ns
+
+
+def test_figures_are_of_one_item_where_a_call_does_many():
+    clock = _core.SimulatedClock(10, 25)
+    (samples,) = measure_operation(SUBJECT, call(clock.advance, 1_000_000, items=500), EFFORT, clock)
+    row = summarise(samples).result
+    assert samples.mode == "batched"
+    assert row.p50_ns == pytest.approx(2_000, rel=0.03)
+    assert samples.batch_size == 500
+    assert row.count == 500 * len(samples.batch_ns)
+    assert row.floor_ns == pytest.approx(25 / 500, abs=10 / 500)
+    assert row.resolution_ns == 10 / 500
+
+
+def test_allocations_are_of_one_item_too():
+    (samples,) = measure_operation(SUBJECT, call(lambda: [bytearray(600) for _ in range(100)], items=100), EFFORT)
+    one, _ = measure_operation(SUBJECT, call(bytearray, 600), EFFORT)
+    assert samples.allocations_per_op == pytest.approx(one.allocations_per_op, rel=0.1)

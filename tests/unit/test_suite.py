@@ -80,6 +80,14 @@ def test_call_and_replay_keep_rows():
     assert lk.replay(max, [[1, 2], (3, 4)]).rows == [(1, 2), (3, 4)]
 
 
+@pytest.mark.parametrize("items", [0, -1])
+def test_a_call_does_at_least_one_item(items):
+    assert lk.call(abs, -1, items=3).items == lk.replay(abs, [(1,)], items=3).items == 3
+    assert lk.call(abs, -1).items == 1
+    with pytest.raises(InvalidValueError, match=f"{items} items"):
+        lk.call(abs, -1, items=items)
+
+
 @pytest.mark.parametrize("rows", [[], [(1,), (1, 2)]])
 def test_rows_must_be_of_one_length(rows):
     with pytest.raises(InvalidValueError, match="one length"):
@@ -105,10 +113,11 @@ def test_the_market_is_the_file_if_there_is_one(tmp_path):
     path.write_text("timestamp,open,high,low,close,volume\n2024-01-01 00:00:00,1,1,1,1.5,7\n")
     use_ticks(str(path))
     try:
-        assert lk.market().price.tolist() == [1.5]
+        assert lk.market().price.tolist() == lk.market(lambda: None).price.tolist() == [1.5]
     finally:
         use_ticks(None)
     assert len(lk.market()) > 1000
+    assert lk.market(lambda: "made") == "made"
 
 
 @pytest.mark.parametrize(
