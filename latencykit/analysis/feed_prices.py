@@ -67,7 +67,8 @@ class FeedPrices:
         rows = rows[_in_order(time[rows], symbol[rows])]
         placed = _placed(rows, entries)
         left_out = len(entries) - len(placed)
-        remark = f"{left_out:,} entries without levels to sell at, or on rows out of order, are left out"
+        entries_are = "1 entry is" if left_out == 1 else f"{left_out:,} entries are"
+        remark = f"{entries_are} left out, without levels to sell at or on rows out of order"
         if not placed:
             return CostFound(None, f"nothing to tell: {remark}")
         cost = latency_cost(time[rows], price[rows], placed, symbol=symbol[rows], delays_ns=delays_ns)

@@ -297,6 +297,20 @@ def test_ctrl_c_keeps_what_is_done(mode, tmp_path):
     assert summary["journal"]["sha256"] == hashlib.sha256(journal.read_bytes()).hexdigest()
 
 
+def test_ctrl_c_keeps_the_rates_that_were_tried(tmp_path):
+    process = subprocess.Popen(
+        command("--rate", "sweep", "--duration", "300ms", "--synthetic", 20_000_000),
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while "20,000" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "\n 10,000 " in out or "\n10,000 " in out
+    assert "interrupted; what was done until then is kept" in error
+
+
 def test_a_reader_that_goes_away_is_no_error(tmp_path):
     process = subprocess.Popen(
         command("--synthetic", 5_000), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -70,6 +70,14 @@ def test_each_symbol_has_a_past_of_its_own():
     assert found.cost.delays == expected([10.0, 9.0, 10.5], [5, 6, 7], Entry(1, 10.4, 8.0)).delays
 
 
+def test_a_time_before_that_of_the_same_symbol_is_left_out_though_others_came_between():
+    rows = ticks([10.0, 50.0, 99.0, 51.0, 9.0, 10.5], [5, 0, 4, 1, 6, 7], [0, 1, 0, 1, 0, 0])
+    found = told(rows, [(4, 10.4, 8.0)], symbols=2)
+    assert found.cost.delays == expected([10.0, 9.0, 10.5], [5, 6, 7], Entry(1, 10.4, 8.0)).delays
+    left_out = told(rows, [(2, 100.0, 8.0), (4, 10.4, 8.0)], symbols=2)
+    assert left_out.remark.startswith("1 entry is left out")
+
+
 def test_rows_after_the_last_that_was_taken_are_not_known():
     found = told(ticks([10.0, 9.0, 9.5, 10.5]), [(1, 10.4, 8.0)], taken=3)
     assert found.cost.delays[0].outcomes == {"end": 1}
@@ -80,7 +88,7 @@ def test_entries_without_levels_are_left_out_and_counted():
     assert (found.cost.signals, found.remark.split(" ")[0]) == (1, "3")
     none = told(ticks([10.0, 9.0, 9.5]), [(0, NAN, NAN)])
     assert none.cost is None
-    assert none.remark.startswith("nothing to tell: 1 ")
+    assert none.remark.startswith("nothing to tell: 1 entry is left out")
 
 
 def test_no_entry_is_a_sentence():
