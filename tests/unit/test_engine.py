@@ -100,7 +100,7 @@ def test_each_update_has_a_line_with_its_indicators(journal):
     assert list(columns[8]) == [f"{value:.6f}" for value in averages(ticks.price.tolist(), 9)]
     price = float(ticks.price[50])
     assert of_kind(journal, "O") == [
-        ["50", "1", "buy", "100", f"{price!r}", "0.9", f"{price * 1.5!r}", f"{price * 0.5!r}"]
+        ["50", "1", "buy", "100", f"{price!r}", "0.900000", f"{price * 1.5!r}", f"{price * 0.5!r}"]
     ]
 
 
