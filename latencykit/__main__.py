@@ -16,6 +16,7 @@ from latencykit.commands.failures import INTERRUPTED, WRONG, explain
 COMMANDS = {
     "bench": "Measure components, naive against optimised, and judge them against their targets.",
     "compare": "Tell which of two operations is faster, sampled in turns; or compare two saved runs.",
+    "engine": "Run the reference engine over a feed, every stage timed.",
     "log": "Recover what a killed process had logged.",
     "selftest": "Hold the tool's figures against operations of known cost.",
 }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         CsvFeed,
         Damage,
         Feed,
+        JournalFeed,
         SharedRingFeed,
         SyntheticFeed,
         Ticks,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
     from latencykit.engine.logger import AsyncLogger, LogSite
     from latencykit.engine.orders import BUY, ORDER_DTYPE, SELL, Order, OrderArena
+    from latencykit.engine.paced_run import PacedReport
     from latencykit.engine.pinning import CpuPinning
     from latencykit.engine.queues import MpmcQueue, RecordQueue, SpscQueue, UnboundedQueue
     from latencykit.engine.run_report import DECISION_DTYPE, FeedFault, RunReport
@@ -39,11 +41,11 @@ __all__ = [
     "BOOK_LEVEL_DTYPE", "BOOK_UPDATE_DTYPE", "BUY", "DECISION_DTYPE", "ORDER_DTYPE", "SELL", "TICK_DTYPE", "Alarm",
     "Alert", "ArrayFeed", "AsyncLogger", "BookSnapshot", "ChunksFeed", "Confidence", "CpuPinning", "CsvFeed",
     "Damage", "Engine", "EngineConfig", "Feed", "FeedFault", "FeedRules", "HistogramLogWriter", "IndicatorValues",
-    "LogSite", "MpmcQueue", "Order", "OrderArena", "OrderBook", "PanicDetector", "PerformanceConfig",
-    "PerformanceStats", "PrecisionTimer", "Price", "Quote", "RecordQueue", "RiskLimits", "RunReport", "SharedRing",
-    "SharedRingFeed", "Signal", "SimulatedClock", "SpscQueue", "SyntheticFeed", "Ticks", "UnboundedQueue",
-    "YFinanceFeed", "damage_of", "feed_of", "indicators", "place_of", "read_histogram_log", "read_ticks",
-    "synthetic_market",
+    "JournalFeed", "LogSite", "MpmcQueue", "Order", "OrderArena", "OrderBook", "PacedReport", "PanicDetector",
+    "PerformanceConfig", "PerformanceStats", "PrecisionTimer", "Price", "Quote", "RecordQueue", "RiskLimits",
+    "RunReport", "SharedRing", "SharedRingFeed", "Signal", "SimulatedClock", "SpscQueue", "SyntheticFeed", "Ticks",
+    "UnboundedQueue", "YFinanceFeed", "damage_of", "feed_of", "indicators", "place_of", "read_histogram_log",
+    "read_ticks", "synthetic_market",
 ]  # fmt: skip
 
 _HOMES = {
@@ -71,11 +73,13 @@ _HOMES = {
     "FeedRules": "config",
     "HistogramLogWriter": "stats",
     "IndicatorValues": "engine",
+    "JournalFeed": "feeds",
     "LogSite": "logger",
     "MpmcQueue": "queues",
     "Order": "orders",
     "OrderArena": "orders",
     "OrderBook": "book",
+    "PacedReport": "paced_run",
     "PanicDetector": "signals",
     "PerformanceConfig": "config",
     "PerformanceStats": "stats",

@@ -16,6 +16,7 @@ from latencykit.engine.config import EngineConfig
 from latencykit.engine.feed import FeedSource, Records, feed_of
 from latencykit.engine.monitoring import Facts, Monitor
 from latencykit.engine.orders import OrderArena
+from latencykit.engine.paced_run import PacedReport, run_paced
 from latencykit.engine.pinning import CpuPinning
 from latencykit.engine.run_report import DECISION_DTYPE, FeedFault, RunReport
 from latencykit.engine.signals import Signal
@@ -130,6 +131,44 @@ class Engine(EngineCore):
             if here < len(rows):
                 break
         return self._report(before, time.perf_counter_ns() - start_ns)
+
+    def run_paced(
+        self,
+        feed: FeedSource,
+        rate: float,
+        *,
+        duration: float | None = None,
+        on_slice: Callable[[PacedReport], object] | None = None,
+    ) -> PacedReport:
+        """Take ticks when they are due, so many a second, and tell how long after its due time each was done.
+
+        See `latencykit.engine.paced_run` for how it is timed. A strategy is not asked: the panic detector decides.
+
+        Args:
+            feed: As `run` takes it; the times in it do not matter to the pace.
+            rate: Ticks a second, above 0 and at most 1e9.
+            duration: Seconds after which no more ticks are offered, above 0; None goes on to the end of the feed.
+            on_slice: Called after each slice of about a second with what became of all ticks so far.
+
+        Raises:
+            InvalidValueError: The rate or the duration is out of range.
+            InvalidTypeError: It is no feed, or its chunks are not of TICK_DTYPE.
+            InvalidStateError: The engine is closed, taken by another thread, or halted.
+        """
+        chunks = map(_checked, feed_of(feed).chunks())
+        return run_paced(self._run_paced, chunks, rate, duration=duration, on_slice=on_slice)
+
+    def summary(self, elapsed_ns: int = 0) -> RunReport:
+        """Return what became of all ticks since the engine was made, also where a run was interrupted.
+
+        Args:
+            elapsed_ns: What the report is to say of the time that it took.
+        """
+        return self._report((0, 0, 0, 0, 0, 0, 0, 0, 0.0), elapsed_ns)
+
+    def facts(self) -> Facts:
+        """Return counts, faults, health and the journal's state at this moment; not of a closed engine."""
+        return self._facts()
 
     def decisions(self) -> NDArray[np.void]:
         """Return the newest orders and refusals, oldest first, as an array of DECISION_DTYPE."""

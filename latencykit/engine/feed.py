@@ -43,7 +43,7 @@ class Damage:
     """What a feed could not make a tick of, of one kind.
 
     Attributes:
-        kind: ``fields``, ``time`` or ``number``.
+        kind: ``fields``, ``time`` or ``number``; of a journal also ``missing``.
         count: How many lines.
         first_line: The first of them, counted from 1.
         last_line: The last of them.
@@ -67,7 +67,8 @@ def feed_of(source: FeedSource) -> Feed:
 
     Args:
         source: A feed, which is returned as it is; `Ticks`; a structured array or a mapping of columns, see
-            `ArrayFeed`; the path of a CSV file; a SharedRing of `TICK_DTYPE`; or an iterable of structured arrays.
+            `ArrayFeed`; the path of a CSV file or of an engine's journal; a SharedRing of `TICK_DTYPE`; or an iterable
+            of structured arrays.
 
     Raises:
         InvalidTypeError: It is none of these.
@@ -80,14 +81,19 @@ def feed_of(source: FeedSource) -> Feed:
 
         return ArrayFeed(source)
     if isinstance(source, str | os.PathLike):
-        from latencykit.engine.csv_feed import CsvFeed
-
-        return CsvFeed(source)
+        return _file_feed(source)
     if isinstance(source, Iterable) and not isinstance(source, bytes | bytearray | memoryview):
         from latencykit.engine.array_feed import ChunksFeed
 
         return ChunksFeed(source)
     return _ring_or_nothing(source)
+
+
+def _file_feed(path: str | os.PathLike[str]) -> Feed:
+    from latencykit.engine.csv_feed import CsvFeed
+    from latencykit.engine.journal_feed import JournalFeed, is_journal
+
+    return JournalFeed(path) if is_journal(path) else CsvFeed(path)
 
 
 def _ring_or_nothing(source: object) -> Feed:

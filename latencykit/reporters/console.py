@@ -1,7 +1,6 @@
 """A run as text for a terminal, a pipe or a log: the machine, the table, and what to know about it."""
 
 import io
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from latencykit.analysis.latency_cost import LatencyCost
 from latencykit.model import Failure, Run
+from latencykit.reporters.blocks import TextBlock, without_padding
 from latencykit.reporters.growth import GrowthBlock, growth_blocks
 from latencykit.reporters.latency_cost import cost_block
 from latencykit.reporters.machine import facts_of
@@ -21,7 +21,6 @@ from latencykit.reporters.rows import NONE, Row, claim_sentence, failure_name, r
 
 WIDEST_PROSE = 140
 _RULE_UNDER_HEAD = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
-_PADDING = re.compile(r" +(?=(\x1b\[0m)?$)")
 _STYLES = {
     "failed": "bold red",
     "skipped": "yellow",
@@ -97,31 +96,33 @@ def render(run: Run, *, width: int, colour: bool) -> str:
         for remark in (_claims(run), _notes(run, rows), _operations(run), _legend(run, rows), _summary(run, rows)):
             if remark is not None:
                 console.print(remark, width=prose)
-    return _without_padding(capture.get())
-
-
-def _without_padding(text: str) -> str:
-    return "".join(f"{_PADDING.sub('', line)}\n" for line in text.splitlines())
+    return without_padding(capture.get())
 
 
 def render_latency_cost(cost: LatencyCost, *, width: int, colour: bool) -> str:
-    """Return what latency costs as text, a table and a chart, ending in a newline.
+    """Return what latency costs as text, a table and a chart; see `render_blocks`."""
+    return render_blocks([cost_block(cost, width)], width=width, colour=colour)
+
+
+def render_blocks(blocks: Sequence[TextBlock], *, width: int, colour: bool) -> str:
+    """Return blocks of text with an empty line between two, ending in a newline.
 
     Args:
-        cost: What to show.
+        blocks: What to show, laid out for the width.
         width: Columns to keep to, at least 80; only a row whose figures need more goes beyond.
         colour: Whether to add ANSI colours; the words say the same without them.
     """
-    console = _console(width, colour=colour)
-    block = cost_block(cost, width)
+    console, prose = _console(width, colour=colour), min(width, WIDEST_PROSE)
     with console.capture() as capture:
-        console.print(Text(block.title, "bold"), width=min(width, WIDEST_PROSE))
-        for headings, *lines in block.tables:
-            console.print(Text(headings, "dim"), Text("\n".join(lines)), "", sep="\n", soft_wrap=True)
-        console.print(Text("\n".join(block.chart)), "", sep="\n", soft_wrap=True)
-        for line in block.legend:
-            console.print(Text(line, "dim"), width=min(width, WIDEST_PROSE))
-    return _without_padding(capture.get())
+        for number, block in enumerate(blocks):
+            console.print(Text("\n" * bool(number)) + Text(block.title, "bold"), width=prose)
+            for headings, *lines in block.tables:
+                console.print(Text(headings, "dim"), Text("\n".join(lines)), "", sep="\n", soft_wrap=True)
+            if block.chart:
+                console.print(Text("\n".join(block.chart)), "", sep="\n", soft_wrap=True)
+            for line in (*map(Text, block.facts), *(Text(line, "dim") for line in block.legend)):
+                console.print(line, width=prose)
+    return without_padding(capture.get())
 
 
 def _console(width: int, *, colour: bool) -> Console:

@@ -1,11 +1,10 @@
 """What latency costs as the lines that a person reads: a table, and a chart of the same figures."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from latencykit.analysis.entry_trades import Outcome
 from latencykit.analysis.latency_cost import DelayCost, Interval, LatencyCost
+from latencykit.reporters.blocks import TextBlock, TextColumn, text_table
 from latencykit.reporters.rows import NONE, NOT_AVAILABLE, plain_ns
 
 _WIDEST_CHART: Final = 100
@@ -20,31 +19,14 @@ _OUTCOMES: Final[dict[Outcome, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CostBlock:
-    """What is shown: a title, one table or two with headings as their first lines, a chart, and what they mean."""
-
-    title: str
-    tables: tuple[tuple[str, ...], ...]
-    chart: tuple[str, ...]
-    legend: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    heading: str
-    text: Callable[[DelayCost], str]
-    left: bool = False
-
-
-def cost_block(cost: LatencyCost, width: int) -> CostBlock:
+def cost_block(cost: LatencyCost, width: int) -> TextBlock:
     """Lay out what latency costs.
 
     Args:
         cost: What was found.
         width: Columns to keep to, at least 80.
     """
-    return CostBlock(
+    return TextBlock(
         title=f"what latency costs: profit per signal by the delay of the entry, {_signals(cost)}",
         tables=_tables(cost, width),
         chart=_chart(cost, min(width, _WIDEST_CHART)),
@@ -54,33 +36,23 @@ def cost_block(cost: LatencyCost, width: int) -> CostBlock:
 
 def _tables(cost: LatencyCost, width: int) -> tuple[tuple[str, ...], ...]:
     """Return one table where it fits, else two."""
-    delay = _Column("delay", _delay, left=True)
-    waited = _Column("taken after", lambda one: NOT_AVAILABLE if one.waited_ns is None else _time(one.waited_ns))
-    percent = _Column("profit % (95 %)", lambda one: _with(one.percent, one.percent_interval))
-    per_share = _Column("per share (95 %)", lambda one: _with(one.per_share, one.per_share_interval))
-    lost = _Column(
+    delay = TextColumn[DelayCost]("delay", _delay, left=True)
+    waited = TextColumn[DelayCost](
+        "taken after", lambda one: NOT_AVAILABLE if one.waited_ns is None else _time(one.waited_ns)
+    )
+    percent = TextColumn[DelayCost]("profit % (95 %)", lambda one: _with(one.percent, one.percent_interval))
+    per_share = TextColumn[DelayCost]("per share (95 %)", lambda one: _with(one.per_share, one.per_share_interval))
+    lost = TextColumn[DelayCost](
         "lost % (95 %)", lambda one: NONE if one is cost.delays[0] else _with(one.lost_percent, one.lost_interval)
     )
-    beyond = _Column("beyond", lambda one: f"{one.beyond:.0%}".replace("%", " %"))
-    ended = _Column("ended", _outcomes, left=True)
-    whole = _table(cost.delays, [delay, waited, percent, per_share, lost, beyond, ended])
+    beyond = TextColumn[DelayCost]("beyond", lambda one: f"{one.beyond:.0%}".replace("%", " %"))
+    ended = TextColumn[DelayCost]("ended", _outcomes, left=True)
+    whole = text_table(cost.delays, [delay, waited, percent, per_share, lost, beyond, ended])
     if max(map(len, whole)) <= width:
         return (whole,)
     return (
-        _table(cost.delays, [delay, waited, percent, lost, beyond]),
-        _table(cost.delays, [delay, per_share, ended]),
-    )
-
-
-def _table(delays: Sequence[DelayCost], columns: Sequence[_Column]) -> tuple[str, ...]:
-    rows = [[column.heading for column in columns], *([column.text(one) for column in columns] for one in delays)]
-    widths = [max(map(len, texts)) for texts in zip(*rows, strict=True)]
-    return tuple(
-        "  ".join(
-            text.ljust(width) if column.left else text.rjust(width)
-            for text, width, column in zip(row, widths, columns, strict=True)
-        ).rstrip()
-        for row in rows
+        text_table(cost.delays, [delay, waited, percent, lost, beyond]),
+        text_table(cost.delays, [delay, per_share, ended]),
     )
 
 

@@ -52,8 +52,43 @@ inline char* put_below_hundred_million(char* out, std::uint32_t number) {
   }
 }
 
+// Numbers below 1,000 as text, for what is mostly that small: with zeros in front, and without together with how many
+// characters that leaves.
+struct ThreeDigits {
+  char padded[1'000][4];
+  char plain[1'000][4];
+
+  constexpr ThreeDigits() : padded(), plain() {
+    for (int number = 0; number < 1'000; ++number) {
+      const char digits[3] = {static_cast<char>('0' + number / 100), static_cast<char>('0' + number / 10 % 10),
+                              static_cast<char>('0' + number % 10)};
+      const int length = number >= 100 ? 3 : number >= 10 ? 2 : 1;
+      for (int i = 0; i < 3; ++i) padded[number][i] = digits[i];
+      for (int i = 0; i < length; ++i) plain[number][i] = digits[3 - length + i];
+      plain[number][3] = static_cast<char>(length);
+    }
+  }
+};
+inline constexpr ThreeDigits kThreeDigits;
+
+inline char* put_three(char* out, std::uint32_t number) {
+  std::memcpy(out, kThreeDigits.padded[number], 4);
+  return out + 3;
+}
+
+inline char* put_six(char* out, std::uint32_t number) {
+  return put_three(put_three(out, number / 1'000), number % 1'000);
+}
+
+inline char* put_below_thousand(char* out, std::uint32_t number) {
+  const char* const text = kThreeDigits.plain[number];
+  std::memcpy(out, text, 4);
+  return out + text[3];
+}
+
 inline char* put_unsigned(char* out, std::uint64_t number) {
   constexpr std::uint64_t kEight = 100'000'000;
+  if (number < 1'000) return put_below_thousand(out, static_cast<std::uint32_t>(number));
   if (number < kEight) return put_below_hundred_million(out, static_cast<std::uint32_t>(number));
   const std::uint64_t high = number / kEight;
   if (high < kEight) {

@@ -69,8 +69,7 @@ inline char* put_six_places(char* out, double value) {
   places -= carry * kPowers[6];
   out = decimal_digits::put_unsigned(out, whole);
   *out = '.';
-  decimal_digits::put_eight(out + 1, static_cast<std::uint32_t>(places * 100));
-  return out + 7;
+  return decimal_digits::put_six(out + 1, static_cast<std::uint32_t>(places));
 }
 
 // A finite double that is not negative, rounded to `places` as its exact value is, ties to even. nullptr where
@@ -109,10 +108,11 @@ inline char* put_shortest(char* out, double value) {
   if (static_cast<double>(cents) / 100 == value) [[likely]] {
     out = decimal_digits::put_unsigned(out, static_cast<std::uint64_t>(cents) / 100);
     const auto rest = static_cast<std::uint32_t>(cents % 100);
+    const char* const digits = decimal_digits::kThreeDigits.padded[rest] + 1;
     out[0] = '.';
-    out[1] = static_cast<char>('0' + rest / 10);
-    out[2] = static_cast<char>('0' + rest % 10);
-    return out + 2 + (rest % 10 != 0);
+    out[1] = digits[0];
+    out[2] = digits[1];
+    return out + 2 + (digits[1] != '0');
   }
   auto number = static_cast<std::int64_t>(value * 1e6 + 0.5);
   if (number >= 1'000'000'000'000'000 || static_cast<double>(number) / 1e6 != value) return nullptr;
