@@ -24,8 +24,8 @@ def run(**given: Any) -> int:
     Tables go to standard output, as wide as COLUMNS or the terminal (80 columns at least; 140 when piped); progress,
     alerts and warnings go to standard error.
 
-    Exit status: 0 good; 1 a target is missed (with --check); 2 the input is wrong, a strategy or the journal failed;
-    3 a target cannot be told (with --check); 130 interrupted, with what was done until then.
+    Exit status: 0 good; 1 a target is missed (with --check); 2 the input is wrong, or a strategy, the feed or the
+    journal failed; 3 a target cannot be told (with --check); 130 interrupted, with what was done until then.
     """
     from latencykit.commands.engine_session import run_engine
 

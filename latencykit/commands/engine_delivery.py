@@ -73,18 +73,26 @@ def deliver(done: Done, request: Request) -> int:
     if isinstance(done.problem, KeyboardInterrupt):
         show("latencykit: interrupted; what was done until then is kept", sys.stderr)
         return INTERRUPTED
-    if done.problem is not None:
-        show(_explained(done), sys.stderr)
-    if done.problem is not None or problems or (done.run is not None and done.run.journal and done.run.journal.lost):
+    ended = _ended(done)
+    if ended:
+        show(ended, sys.stderr)
+    if ended or problems:
         return WRONG
     return _checked({each.verdict for each in judged}) if request.check else GOOD
 
 
-def _explained(done: Done) -> str:
-    failure = None if done.run is None else done.run.failure
-    if failure is not None and failure.error.startswith(type(done.problem).__name__):
-        return f"latencykit: error: the strategy raised {failure.error}, at {failure.first_place}"
-    return explain(done.problem) if isinstance(done.problem, Exception) else ""
+def _ended(done: Done) -> str:
+    """Return the sentence for what ended a run before its feed, or its orders before its ticks; or nothing."""
+    run = done.run
+    if isinstance(done.problem, Exception):
+        failure = None if run is None else run.failure
+        if failure is not None and failure.error.startswith(type(done.problem).__name__):
+            return f"latencykit: error: the strategy raised {failure.error}, at {failure.first_place}"
+        return explain(done.problem)
+    if run is None or run.stopped is None:
+        return ""
+    place, reason = run.stopped
+    return f"latencykit: error: stopped at {place}: {reason.replace('_', ' ')}"
 
 
 def _checked(verdicts: set[str]) -> int:

@@ -84,7 +84,7 @@ class _Watched:
         try:
             engine.flush()
         except OSError as error:
-            problem = problem or error
+            problem = problem or UsageError(f"{error}; make room, or name another file with --journal")
         summary = summarise(
             engine, feed.inner, elapsed_ns=elapsed_ns, interrupted=isinstance(problem, KeyboardInterrupt)
         )

@@ -59,7 +59,7 @@ class JournalFile:
         lost: How many could not be written.
         stalls: How often the engine waited for it.
         stalled_ns: How long, in all.
-        sha256: Of the whole file, in hexadecimal digits.
+        sha256: Of the whole file, in hexadecimal digits; None of a pipe or a device.
     """
 
     path: str
@@ -67,7 +67,7 @@ class JournalFile:
     lost: int
     stalls: int
     stalled_ns: int
-    sha256: str
+    sha256: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +209,8 @@ def _place(feed: Feed, row: int) -> str:
 def _journal(path: str | os.PathLike[str] | None, state: tuple[int, int, int, int] | None) -> JournalFile | None:
     if path is None or state is None:
         return None
-    with Path(path).open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = None
+    if Path(path).is_file():  # a pipe or a device does not give back what was written
+        with Path(path).open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return JournalFile(os.fsdecode(path), *state, sha256)

@@ -76,7 +76,9 @@ def _fault(fault: FaultPlace) -> str:
 
 
 def _journal(journal: JournalFile) -> list[str]:
-    lines = [f"journal {journal.path}: {journal.lines:,} lines, SHA-256", f"  {journal.sha256}"]
+    lines = [f"journal {journal.path}: {journal.lines:,} lines"]
+    if journal.sha256 is not None:
+        lines = [f"{lines[0]}, SHA-256", f"  {journal.sha256}"]
     if journal.stalls:
         lines.append(
             f"the engine waited for the journal {journal.stalls:,} times, {format_ns(journal.stalled_ns)} in all"

@@ -111,7 +111,7 @@ def test_faults_and_damage_are_told_with_their_lines(tmp_path):
     assert "backwards: 1 skipped, the first at a.csv:11" in done.stdout
     assert "damaged lines, fields: 1, the first a.csv:22: expected 6 fields, got 3" in done.stdout
     halted = run("--ticks", "a.csv", "--feed-rule", "backwards=halt", cwd=tmp_path)
-    assert halted.returncode == 0
+    assert sentence(halted) == "latencykit: error: stopped at a.csv:11: bad tick"
     assert "no orders from a.csv:11 on" in halted.stdout
 
 
@@ -168,6 +168,24 @@ def test_a_file_that_is_none_leaves_an_old_journal_as_it_was(tmp_path):
     (tmp_path / "old").write_text("precious")
     assert "no.csv:1" in sentence(run("--ticks", "no.csv", "--journal", "old", "--force", cwd=tmp_path))
     assert (tmp_path / "old").read_text() == "precious"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_journal_that_cannot_be_written_is_said(tmp_path):
+    done = run("--synthetic", 5_000, "--no-cost", "--journal", "/dev/full", cwd=tmp_path)
+    assert "No space left on device" in sentence(done)
+    assert "unexpected" not in done.stderr
+    assert "lines of the journal were lost" in done.stdout
+    assert "SHA-256" not in done.stdout
+
+
+def test_ticks_may_come_through_a_pipe(tmp_path):
+    rows = "".join(f"2022-01-{day:02},10,12,9,11,100\n" for day in range(1, 21))
+    done = subprocess.run(
+        command("--ticks", "/dev/stdin"), input=BARS + rows, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "20 ticks in" in done.stdout
 
 
 def test_a_strategy_that_raises_is_named_with_its_row(tmp_path):
