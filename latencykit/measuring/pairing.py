@@ -39,6 +39,7 @@ class Contender:
         self._caller = Caller(self._native, operation)
         self._floor = floor_of(operation, clock)
         self._floor_calls = Histogram()
+        self._items = operation.items
         self.batch = 1
         self.call_ns = 1.0
 
@@ -52,7 +53,7 @@ class Contender:
         self._floor.run(1_000)
 
     def timings_ns(self, count: int) -> list[float]:
-        """Time so many batches; return gross nanoseconds per call."""
+        """Time so many batches; return gross nanoseconds per call, or per item where a call does many."""
         found: list[float] = []
         burst = max(1, BURST_CALLS // self.batch)
         while len(found) < count:
@@ -61,26 +62,26 @@ class Contender:
             self._caller.pause()
             found += (out * (self._native.ns_per_tick / self.batch)).tolist()
         self.call_ns = max(1.0, min(self.call_ns, *found))
-        return found
+        return [call_ns / self._items for call_ns in found]
 
     def floor_ns(self, count: int) -> float:
-        """Return the fastest of so many batches of empty calls, in nanoseconds per call."""
+        """Return the fastest of so many batches of empty calls, in nanoseconds per call or item."""
         out = np.empty(count, np.uint64)
         self._floor.sample_batched(out, self.batch)
-        return float(out.min()) * self._native.ns_per_tick / self.batch
+        return float(out.min()) * self._native.ns_per_tick / (self.batch * self._items)
 
     def record_calls(self, into: Histogram) -> None:
         """Time a burst of single calls."""
         out = np.empty(max(1, min(BURST_CALLS, int(BURST_NS / self.call_ns))), np.uint64)
         self._native.sample_per_call(out)
         self._caller.pause()
-        into.record_ticks(out, self._native.ns_per_tick)
+        into.record_ticks(out, self._native.ns_per_tick / self._items)
 
     def record_floor_calls(self) -> None:
         """Time a few single empty calls."""
         out = np.empty(FLOOR_CALLS, np.uint64)
         self._floor.sample_per_call(out)
-        self._floor_calls.record_ticks(out, self._native.ns_per_tick)
+        self._floor_calls.record_ticks(out, self._native.ns_per_tick / self._items)
 
     @property
     def shape(self) -> Shape:
@@ -88,7 +89,7 @@ class Contender:
         return Shape(
             name=self.name,
             batch_size=self.batch,
-            resolution_ns=self._native.resolution_ns,
+            resolution_ns=self._native.resolution_ns / self._items,
             call_floor_ns=float(self._floor_calls.percentile(50)),
         )
 

@@ -68,7 +68,9 @@ static_assert(sizeof(JournalRecord) == 88 && std::is_trivially_copyable_v<Journa
 
 namespace journal_line {
 
-inline constexpr std::size_t kLongest = 512;  // Nine numbers of at most 24 characters, and a name.
+// A letter, three integers, four doubles as repr has them and four averages, which a price near the largest double makes
+// 316 characters long; digits may be written 8 bytes ahead.
+inline constexpr std::size_t kLongest = 1 + 3 * 21 + 4 * 26 + 4 * 332 + 8;
 
 inline char* put(char* out, std::string_view text) { return formatting::put(out, text); }
 
@@ -136,7 +138,7 @@ inline char* put_refused(char* out, const JournalRecord& record) {
 // Appends the record's line, without its end.
 inline void append_line(TextBuffer& text, const JournalRecord& record) {
   using Kind = JournalRecord::Kind;
-  char* const begin = text.room(2 * journal_line::kLongest);
+  char* const begin = text.room(journal_line::kLongest);
   constexpr char kLetters[] = "THSORX";
   *begin = kLetters[static_cast<int>(record.kind)];
   char* out = journal_line::put_integer(begin + 1, static_cast<std::int64_t>(record.row));

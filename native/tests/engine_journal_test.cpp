@@ -73,6 +73,17 @@ void every_kind_of_line() {
   CHECK(line_of(record) == "X,3,strategy failed");
 }
 
+// Found by the address sanitizer, or by the length of the line.
+void the_longest_line_has_room() {
+  constexpr double kMost = std::numeric_limits<double>::max();
+  JournalRecord record;
+  record.kind = JournalRecord::Kind::kTick;
+  record.row = std::numeric_limits<std::int64_t>::max();
+  record.symbol = std::numeric_limits<std::uint32_t>::max();
+  record.tick = {std::numeric_limits<std::int64_t>::min(), kMost, kMost, kMost, kMost, {kMost, kMost, kMost, kMost}};
+  CHECK(line_of(record).size() <= journal_line::kLongest - 8);
+}
+
 void all_queues_keep_the_order(bool lockfree, bool preallocated, std::size_t capacity) {
   constexpr std::uint64_t kRecords = 50'000;
   JournalQueue queue({capacity, lockfree, preallocated});
@@ -188,6 +199,7 @@ void samples_come_at_random_distances() {
 int main() {
   using namespace latencykit;
   every_kind_of_line();
+  the_longest_line_has_room();
   for (const bool lockfree : {true, false}) {
     for (const bool preallocated : {true, false}) {
       for (const std::size_t capacity : {1, 3, 1'000}) all_queues_keep_the_order(lockfree, preallocated, capacity);

@@ -18,47 +18,56 @@ if not REPORTS.is_dir():
 
 @pytest.fixture(scope="module")
 def script():
+    return loaded("engine_limits")
+
+
+@pytest.fixture(scope="module")
+def growth():
+    return loaded("engine_growth")
+
+
+def loaded(name):
     sys.path.insert(0, str(REPORTS))
     try:
-        return import_module("engine_limits")
+        return import_module(name)
     finally:
         sys.path.remove(str(REPORTS))
 
 
 @pytest.mark.parametrize("size", [10_000, 100_000])
-def test_every_size_ends_with_the_same_ticks(script, size):
-    windows = list(script.in_windows(busy_market(10).records(), size))
+def test_every_size_ends_with_the_same_ticks(growth, size):
+    windows = list(growth.in_windows(busy_market(10).records(), size))
     assert [taken for taken, _ in windows] == [0, *itertools.accumulate(len(window) for _, window in windows[:-1])]
     assert sum(len(window) for _, window in windows) == size
-    last = [window for _, window in windows[-script.WINDOWS :]]
-    assert {len(window) for window in last} == {script.WINDOW}
+    last = [window for _, window in windows[-growth.WINDOWS :]]
+    assert {len(window) for window in last} == {growth.WINDOW}
     assert np.array_equal(np.concatenate(last)["price"], busy_market(10).price[5_000:])
 
 
 @pytest.mark.parametrize("symbols", [1, 10, 1_000])
-def test_symbols_take_turns_and_times_go_on(script, symbols, tmp_path):
-    windows = list(itertools.islice(script.windows_of(symbols), 3))
+def test_symbols_take_turns_and_times_go_on(growth, symbols, tmp_path):
+    windows = list(itertools.islice(growth.windows_of(symbols), 3))
     rows = np.concatenate(windows)
     assert np.array_equal(rows["symbol"], np.arange(len(rows)) % symbols)
     assert (np.diff(rows["timestamp_ns"]) >= 0).all()
     own = rows[rows["symbol"] == symbols - 1]["price"]
     assert own.tolist() == np.resize(np.roll(busy_market().price, -97 * (symbols - 1)), len(own)).tolist()
     with engine_of(tmp_path / "journal", symbols=symbols) as engine:
-        assert script.best_ns(engine, windows, engine.drain) > 0
+        assert growth.best_ns(engine, windows, engine.drain) > 0
         assert engine._counts()[0] == len(rows)
 
 
-def test_refused_ticks_are_no_measurement(script):
+def test_refused_ticks_are_no_measurement(growth):
     records = busy_market(1).records()
     with engine_of(None) as engine, pytest.raises(RuntimeError, match="backwards"):
-        script.best_ns(engine, [records, records], lambda: None)
+        growth.best_ns(engine, [records, records], lambda: None)
 
 
-def test_the_best_of_the_last_windows_counts(script, monkeypatch):
+def test_the_best_of_the_last_windows_counts(growth, monkeypatch):
     clock = itertools.count(0, 100).__next__
     durations = iter([1, 9, 5, 7, 6, 8])  # of which the first is too early to count
     readings = itertools.chain.from_iterable((now, now + next(durations)) for now in iter(clock, None))
-    monkeypatch.setattr(script.time, "perf_counter_ns", lambda: next(readings))
+    monkeypatch.setattr(growth.time, "perf_counter_ns", lambda: next(readings))
 
     class Taker:
         def run(self, windows, on_chunk):
@@ -68,7 +77,7 @@ def test_the_best_of_the_last_windows_counts(script, monkeypatch):
         def faults(self):
             return ()
 
-    assert script.best_ns(Taker(), [[0]] * 6, lambda: None) == 5
+    assert growth.best_ns(Taker(), [[0]] * 6, lambda: None) == 5
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="this machine lends us one CPU only")

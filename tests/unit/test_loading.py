@@ -121,7 +121,7 @@ def test_a_mark_is_found_however_it_is_laid_out(text, with_on_request):
 @pytest.mark.parametrize(
     ("wanted", "variants", "message"),
     [
-        (["ordres"], [], "component 'ordres' is unknown, did you mean 'orders'?; the components are: engine, "),
+        (["ordres"], [], "component 'ordres' is unknown, did you mean 'orders'?; the components are: ablation "),
         (["zzz"], [], "component 'zzz' is unknown; the components are"),
         (["orders"], ["arnea"], "variant 'arnea' is unknown, did you mean 'arena'?; the variants are: naive, "),
         (["orders"], ["simd"], "variant 'simd' is unknown; the variants are: naive, slots"),

@@ -53,6 +53,24 @@ def test_the_tail_is_sampled_call_by_call():
     assert tail_ratio(made.samples).ratio == pytest.approx(2.0, rel=0.01)
 
 
+def test_what_does_many_items_a_call_is_compared_by_the_item():
+    clock = _core.SimulatedClock(10, 25)
+    contenders = [
+        Contender("one", call(clock.advance, 2_000), clock),
+        Contender("many", call(clock.advance, 500_000, items=1_000), clock),
+    ]
+    for contender in contenders:
+        contender.warm_up(EFFORT.warm_up_ns)
+    made = PairSampler(*contenders, EFFORT, random.Random(1))
+    for _ in range(60):
+        made.take_block()
+    assert pair_ratios(made.samples) == pytest.approx([0.25] * 120, rel=0.02)
+    assert tail_ratio(made.samples).ratio == pytest.approx(0.25, rel=0.02)
+    one, many = figures_of(made.samples)
+    assert (one.p50_ns, many.p50_ns) == (pytest.approx(2_000, rel=0.02), pytest.approx(500, rel=0.02))
+    assert (one.resolution_ns, many.resolution_ns) == (10, 0.01)
+
+
 def test_blocks_are_abba_or_baab_as_the_coin_falls(monkeypatch):
     order = []
     timings = Contender.timings_ns
