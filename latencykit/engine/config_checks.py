@@ -1,6 +1,8 @@
 """What the parts of an engine's configuration are checked with: each refusal names the value and the remedy."""
 
 import math
+from numbers import Integral, Real
+from typing import Any
 
 from latencykit.errors import InvalidTypeError, InvalidValueError
 from latencykit.units import parse_duration_ns
@@ -16,13 +18,28 @@ def check_integer(name: str, value: object, least: int, most: int = MOST) -> Non
         raise InvalidValueError(f"{name} {value} is out of range; pass {least} to {most}")
 
 
-def check_number(name: str, value: object, *, unit: str, zero_allowed: bool) -> None:
-    """Refuse what is no finite number above 0, or at 0 where that is allowed."""
+def check_number(name: str, value: object, *, unit: str, zero_allowed: bool, most: float = math.inf) -> None:
+    """Refuse what is no finite number above 0, or at 0 where that is allowed, or above the most."""
     remedy = f"pass {unit}, {'at least' if zero_allowed else 'above'} 0"
+    if most < math.inf:
+        remedy += f" and at most {most:g}"
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise InvalidTypeError(f"{name} {value!r} is not a number; {remedy}")
-    if not (math.isfinite(value) and (value >= 0 if zero_allowed else value > 0)):
+    if not (math.isfinite(value) and value <= most and (value >= 0 if zero_allowed else value > 0)):
         raise InvalidValueError(f"{name} {value!r} is out of range; {remedy}")
+
+
+def check_kind(name: str, value: object, kind: Any, remedy: str) -> None:
+    """Refuse what is not of a type, or of one of a union of types."""
+    if not isinstance(value, kind):
+        raise InvalidTypeError(f"{name} {value!r} is of the wrong kind; pass {remedy}")
+
+
+def plain(value: object) -> object:
+    """Return a number of any library as Python's own, which can be written as JSON; anything else as it is."""
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
