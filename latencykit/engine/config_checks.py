@@ -1,6 +1,7 @@
 """What the parts of an engine's configuration are checked with: each refusal names the value and the remedy."""
 
 import math
+import os
 from numbers import Integral, Real
 from typing import Any
 
@@ -33,6 +34,13 @@ def check_kind(name: str, value: object, kind: Any, remedy: str) -> None:
     """Refuse what is not of a type, or of one of a union of types."""
     if not isinstance(value, kind):
         raise InvalidTypeError(f"{name} {value!r} is of the wrong kind; pass {remedy}")
+
+
+def check_path(name: str, value: object) -> None:
+    """Refuse what is neither the path of a file nor None."""
+    check_kind(name, value, str | os.PathLike | None, "a path as text, or None")
+    if "\0" in str(value):
+        raise InvalidValueError(f"{name} {value!r} has a null character; pass a path without")
 
 
 def plain(value: object) -> object:

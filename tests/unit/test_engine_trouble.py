@@ -8,7 +8,17 @@ import threading
 import numpy as np
 import pytest
 
-from latencykit.engine import Engine, EngineConfig, FeedRules, PerformanceStats, RiskLimits, feed_of
+from latencykit._core import EngineCore
+from latencykit.engine import (
+    Engine,
+    EngineConfig,
+    FeedRules,
+    OrderArena,
+    PanicDetector,
+    PerformanceStats,
+    RiskLimits,
+    feed_of,
+)
 from latencykit.errors import DataError, InvalidStateError, InvalidTypeError, InvalidValueError, LatencykitError
 from tests.support.engine_feeds import SignalsAt, feed
 
@@ -198,3 +208,11 @@ def test_a_paced_run_can_be_interrupted_while_it_waits():
             engine._run_paced(chunk(3), 2**62, 1e18, PerformanceStats("responses"))
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def test_the_native_engine_refuses_to_accept_an_unknown_symbol():
+    stages = tuple(PerformanceStats(str(stage)) for stage in range(7))
+    arena = OrderArena(10, on_exhausted="recycle")
+    settings = EngineConfig().native() | {"policies": (0,) * 9}
+    with pytest.raises(InvalidValueError, match="are no policies"):
+        EngineCore(settings, PanicDetector(), arena, stages)
