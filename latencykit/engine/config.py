@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self
 
 from latencykit.engine.config_checks import (
     check_choice,
+    check_cores,
     check_integer,
     check_kind,
     check_number,
@@ -199,7 +200,7 @@ class EngineConfig:
         check_kind("panic", self.panic, Mapping, "a mapping such as {'window': 200}")
         check_kind("risk", self.risk, RiskLimits, "RiskLimits(...)")
         check_kind("feed_rules", self.feed_rules, FeedRules, "FeedRules(...)")
-        check_kind("cpu_cores", self.cpu_cores, tuple, "a tuple of two CPU numbers")
+        check_cores("cpu_cores", self.cpu_cores)
         check_path("journal_path", self.journal_path)
 
     def _check_together(self) -> None:
@@ -210,12 +211,6 @@ class EngineConfig:
         if 0 < self.preallocated_memory < ORDER_BYTES:
             raise InvalidValueError(
                 f"preallocated_memory {self.preallocated_memory} holds no order; pass {ORDER_BYTES} or more, or 0"
-            )
-        for core in self.cpu_cores:
-            check_integer("cpu_cores", core, 0)
-        if len(self.cpu_cores) != 2 or self.cpu_cores[0] == self.cpu_cores[1]:
-            raise InvalidValueError(
-                f"cpu_cores {self.cpu_cores!r} are not two different CPUs; engine and journal need one each"
             )
         self.make_detector()
 

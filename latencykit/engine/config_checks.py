@@ -36,6 +36,15 @@ def check_kind(name: str, value: object, kind: Any, remedy: str) -> None:
         raise InvalidTypeError(f"{name} {value!r} is of the wrong kind; pass {remedy}")
 
 
+def check_cores(name: str, value: tuple[int, ...]) -> None:
+    """Refuse what is no tuple of two different CPU numbers."""
+    check_kind(name, value, tuple, "a tuple of two CPU numbers")
+    for core in value:
+        check_integer(name, core, 0)
+    if len(value) != 2 or value[0] == value[1]:
+        raise InvalidValueError(f"{name} {value!r} are not two different CPUs; engine and journal need one each")
+
+
 def check_path(name: str, value: object) -> None:
     """Refuse what is neither the path of a file nor None."""
     check_kind(name, value, str | os.PathLike | None, "a path as text, or None")
