@@ -1697,7 +1697,7 @@ class EngineCore:
         strategy: Callable[[int, int, float, float], Signal | None] | None = None,
         *,
         journal: int = -1,
-        journal_path: str = "",
+        journal_path: bytes = b"",
         journal_head: bytes = b"",
     ) -> Self: ...
     def on_tick(
@@ -1735,5 +1735,7 @@ class EngineCore:
     def closed(self) -> bool: ...
     @property
     def _failures(self) -> tuple[int, int, BaseException | None]: ...
+    @property
+    def _halted(self) -> bool: ...
     @property
     def _sample_floor_ns(self) -> float: ...

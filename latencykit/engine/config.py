@@ -6,7 +6,16 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final, Literal, Self
 
-from latencykit.engine.config_checks import check_choice, check_integer, check_number, duration_ns
+from latencykit.engine.config_checks import (
+    check_choice,
+    check_cores,
+    check_integer,
+    check_kind,
+    check_number,
+    check_path,
+    duration_ns,
+    plain,
+)
 from latencykit.engine.signals import PanicDetector
 from latencykit.errors import InvalidTypeError, InvalidValueError
 
@@ -62,7 +71,7 @@ class FeedRules:
                 raise InvalidValueError(
                     f"{kind} cannot be accepted: nothing can be computed of it; use 'skip' or 'halt'"
                 )
-        _ = self.longest_gap_ns
+        check_integer("longest_gap", self.longest_gap_ns, 0)
 
     @property
     def longest_gap_ns(self) -> int:
@@ -110,7 +119,7 @@ class EngineConfig:
     """Set up an Engine.
 
     Args:
-        update_interval: Least feed time between two updates of a symbol, in seconds, at least 0. A tick that comes
+        update_interval: Least feed time between two updates of a symbol, in seconds, 0 to 1e9. A tick that comes
             sooner is held: its volume counts towards the next update, its price does not. 0 updates on every tick.
         cpu_pinning: Whether the engine pins the thread that makes it to the first of `cpu_cores`, until it is
             closed, and the journal's thread to the second.
@@ -138,7 +147,7 @@ class EngineConfig:
         journal_path: The file that gets a line for each tick and decision; None journals nothing.
         journal_replace: Whether a journal that is there may be replaced.
         journal_capacity: How many records its queue holds, 1 to 2**25; a full queue makes the engine wait.
-        journal_flush_interval: Longest time between two writes of it, in seconds, above 0.
+        journal_flush_interval: Longest time between two writes of it, in seconds, above 0, to 3,000.
 
     Raises:
         InvalidTypeError: A value is not of the right kind.
@@ -171,18 +180,28 @@ class EngineConfig:
     journal_flush_interval: float = 0.001
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "panic", MappingProxyType(dict(self.panic)))
+        self._check_kinds()
+        object.__setattr__(self, "panic", MappingProxyType({name: plain(value) for name, value in self.panic.items()}))
         for name, (least, most) in _INTEGERS.items():
             check_integer(name, getattr(self, name), least, most)
         for name in _FLAGS:
             if not isinstance(getattr(self, name), bool):
                 raise InvalidTypeError(f"{name} {getattr(self, name)!r} is neither True nor False")
-        check_number("update_interval", self.update_interval, unit="seconds", zero_allowed=True)
-        check_number("journal_flush_interval", self.journal_flush_interval, unit="seconds", zero_allowed=False)
+        check_number("update_interval", self.update_interval, unit="seconds", zero_allowed=True, most=1e9)
+        check_number(
+            "journal_flush_interval", self.journal_flush_interval, unit="seconds", zero_allowed=False, most=3e3
+        )
         check_choice("on_strategy_error", self.on_strategy_error, _ON_ERROR)
         check_choice("when_degraded", self.when_degraded, _DEGRADED)
         duration_ns("latency_limit", self.latency_limit)
         self._check_together()
+
+    def _check_kinds(self) -> None:
+        check_kind("panic", self.panic, Mapping, "a mapping such as {'window': 200}")
+        check_kind("risk", self.risk, RiskLimits, "RiskLimits(...)")
+        check_kind("feed_rules", self.feed_rules, FeedRules, "FeedRules(...)")
+        check_cores("cpu_cores", self.cpu_cores)
+        check_path("journal_path", self.journal_path)
 
     def _check_together(self) -> None:
         if self.fast_period >= self.slow_period:
@@ -192,12 +211,6 @@ class EngineConfig:
         if 0 < self.preallocated_memory < ORDER_BYTES:
             raise InvalidValueError(
                 f"preallocated_memory {self.preallocated_memory} holds no order; pass {ORDER_BYTES} or more, or 0"
-            )
-        for core in self.cpu_cores:
-            check_integer("cpu_cores", core, 0)
-        if len(self.cpu_cores) != 2 or self.cpu_cores[0] == self.cpu_cores[1]:
-            raise InvalidValueError(
-                f"cpu_cores {self.cpu_cores!r} are not two different CPUs; engine and journal need one each"
             )
         self.make_detector()
 

@@ -1,7 +1,9 @@
 """The engine: ticks through feed gate, indicators, signal, risk gate and order to the journal, natively."""
 
+import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -91,19 +93,23 @@ class Engine(EngineCore):
         on_alert: Callable[[Alert], object] | None = None,
     ) -> Self:
         """Pin the thread, open the journal between, and make the native engine."""
-        config = config or EngineConfig()
+        config = EngineConfig() if config is None else config
+        if not isinstance(config, EngineConfig):
+            raise InvalidTypeError(
+                f"config {config!r} is no EngineConfig; pass EngineConfig(...), or None for its defaults"
+            )
         if strategy is not None and not callable(strategy):
             raise InvalidTypeError(f"strategy {strategy!r} cannot be called; pass a function of four arguments")
         stats = tuple(PerformanceStats(name) for name in STAGES)
         pinning = CpuPinning(config.cpu_cores) if config.cpu_pinning else None
         try:
+            monitor = Monitor(stats, config, on_alert)
             self = _make_core(cls, config, stats, strategy, pinning)
         except BaseException:
             if pinning is not None:
                 pinning.restore()
             raise
-        self.config, self._pinning = config, pinning
-        self._monitor = Monitor(stats, config, on_alert)
+        self.config, self._pinning, self._monitor = config, pinning, monitor
         return self
 
     def run(self, feed: FeedSource, *, on_chunk: Callable[[int], object] | None = None) -> RunReport:
@@ -128,7 +134,7 @@ class Engine(EngineCore):
             taken += here
             if on_chunk is not None:
                 on_chunk(taken)
-            if here < len(rows):
+            if here < len(rows) or self._halted:
                 break
         return self._report(before, time.perf_counter_ns() - start_ns)
 
@@ -171,7 +177,10 @@ class Engine(EngineCore):
         return self._facts()
 
     def decisions(self) -> NDArray[np.void]:
-        """Return the newest orders and refusals, oldest first, as an array of DECISION_DTYPE."""
+        """Return the newest orders and refusals, oldest first, as an array of DECISION_DTYPE.
+
+        While another thread runs, rows that it is writing may be mixtures.
+        """
         return np.frombuffer(self._events(), dtype=DECISION_DTYPE)
 
     def quote(self, symbol: int = 0) -> Quote | None:
@@ -216,14 +225,15 @@ class Engine(EngineCore):
 
         Raises:
             OSError: The journal could not be written.
-            InvalidStateError: It is running in another thread.
+            InvalidStateError: It is running in another thread, and goes on as it was.
         """
-        self._monitor.close()
         try:
             self._close()
         finally:
-            if self._pinning is not None:
-                self._pinning.restore()
+            if self.closed:
+                self._monitor.close()
+                if self._pinning is not None:
+                    self._pinning.restore()
 
     def __enter__(self) -> Self:
         return self
@@ -272,10 +282,11 @@ def _make_core(
     if pinning is not None:
         pinning.pin_current_thread(config.cpu_cores[1])
     path = None if config.journal_path is None else Path(config.journal_path).absolute()
+    settings, detector, head = config.native(), config.make_detector(), _journal_head(config)
     journal = -1 if path is None else _open_journal(path, replace=config.journal_replace)
     self = EngineCore.__new__(
-        cls, config.native(), config.make_detector(), arena, stats, strategy,
-        journal=journal, journal_path=str(path or ""), journal_head=_journal_head(config),
+        cls, settings, detector, arena, stats, strategy,
+        journal=journal, journal_path=os.fsencode(path or ""), journal_head=head,
     )  # fmt: skip
     if pinning is not None:
         pinning.pin_current_thread(config.cpu_cores[0])
@@ -283,9 +294,34 @@ def _make_core(
 
 
 def _open_journal(path: Path, *, replace: bool) -> int:
-    if not replace and path.exists() and path.stat().st_size > 0:
+    """Open and lock the file before anything of it is lost: two engines must not write into one."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a file in it for the journal")
+    journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    try:
+        _claim(journal, path)
+        _empty(journal, path, replace=replace)
+    except BaseException:
+        os.close(journal)
+        raise
+    return journal
+
+
+def _claim(journal: int, path: Path) -> None:
+    try:
+        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DataError(f"{path} is the journal of an engine that is open; close that one, or name another") from None
+    except OSError:  # A file system without locks: there the claim is the user's to keep.
+        pass
+
+
+def _empty(journal: int, path: Path, *, replace: bool) -> None:
+    facts = os.fstat(journal)
+    if facts.st_size and not replace:
         raise DataError(f"{path} is there already; name another journal, or set journal_replace to lose that one")
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    if stat.S_ISREG(facts.st_mode):
+        os.ftruncate(journal, 0)
 
 
 def _journal_head(config: EngineConfig) -> bytes:

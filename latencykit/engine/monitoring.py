@@ -1,5 +1,6 @@
 """What an engine says of itself while it runs: a report, Prometheus's text, alerts."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -155,12 +156,15 @@ def _counters(facts: Facts) -> list[str]:
         "# TYPE latencykit_strategy_failures_total counter",
         f"latencykit_strategy_failures_total {facts.failures[0]}",
     ]
-    for name, value in (
+    gauges: tuple[tuple[str, float], ...] = (
         ("degraded", int(facts.health[0])),
         ("stopped", int(facts.stopped is not None)),
         ("profit", facts.counts[8]),
-    ):
-        lines += [f"# TYPE latencykit_{name} gauge", f"latencykit_{name} {value!r}"]
+    )
+    for name, level in gauges:
+        # Python's inf and nan are Prometheus's +Inf and NaN.
+        number = repr(level) if math.isfinite(level) else f"{level:+}".replace("inf", "Inf").replace("+nan", "NaN")
+        lines += [f"# TYPE latencykit_{name} gauge", f"latencykit_{name} {number}"]
     return lines
 
 

@@ -1,6 +1,7 @@
 // The engine for Python: the native half of latencykit.engine.Engine, which gives it settings, an arena and histograms.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <new>
 #include <stdexcept>
@@ -47,8 +48,8 @@ struct NewEngine {
   PyObject* histograms = nullptr;  // A tuple.
   PyObject* strategy = nullptr;    // Null for None.
   int journal_fd = -1;
-  const char* journal_path = "";
-  PyObject* head = nullptr;  // Bytes.
+  PyObject* journal_path = nullptr;  // Bytes.
+  PyObject* head = nullptr;          // Bytes.
   double flush_interval_s = 0.001;
   bool failure_halts = true;
 };
@@ -58,7 +59,7 @@ bool read_parts(ModuleState* state, PyObject* args, PyObject* kwargs, NewEngine*
                                 "journal",  "journal_path", "journal_head", nullptr};
   PyObject *settings, *detector;
   PyObject* strategy = Py_None;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO!O!|O$isS:EngineCore", const_cast<char**>(names), &settings,
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO!O!|O$iSS:EngineCore", const_cast<char**>(names), &settings,
                                    &detector, state->order_arena, &wanted->arena, &PyTuple_Type, &wanted->histograms,
                                    &strategy, &wanted->journal_fd, &wanted->journal_path, &wanted->head)) {
     return false;
@@ -85,16 +86,21 @@ bool are_stages(ModuleState* state, PyObject* histograms) {
   return true;
 }
 
+std::string_view text_of(PyObject* bytes) {
+  if (bytes == nullptr) return {};
+  return {PyBytes_AS_STRING(bytes), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes))};
+}
+
+constexpr double kLongestFlush = 3'600;  // seconds; far below what a clock's deadline can hold
+
 // Makes the native half. It owns the descriptor of the journal from here on, whatever fails.
 void start(EngineObject* object, const NewEngine& wanted) {
   if (wanted.journal_fd >= 0) {
-    const std::string_view head =
-        wanted.head == nullptr
-            ? std::string_view()
-            : std::string_view(PyBytes_AS_STRING(wanted.head), static_cast<std::size_t>(PyBytes_GET_SIZE(wanted.head)));
-    const auto interval = std::chrono::nanoseconds(static_cast<std::int64_t>(wanted.flush_interval_s * 1e9));
-    object->journal =
-        std::make_unique<EngineJournal>(wanted.journal_fd, wanted.journal_path, head, wanted.queue, interval);
+    // Written so that what is not a number is short.
+    const double seconds = wanted.flush_interval_s > 0 ? std::min(wanted.flush_interval_s, kLongestFlush) : 0;
+    const auto interval = std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
+    object->journal = std::make_unique<EngineJournal>(wanted.journal_fd, std::string(text_of(wanted.journal_path)),
+                                                      text_of(wanted.head), wanted.queue, interval);
   }
   object->engine = std::make_unique<Engine>(wanted.settings, as_arena(wanted.arena)->arena, object->journal.get());
 }
@@ -284,7 +290,7 @@ PyObject* init_subclass(PyObject* subclass, PyObject* arguments, PyObject* keywo
 
 PyType_Slot slots[] = {
     {Py_tp_doc, const_cast<char*>("EngineCore(settings, detector, arena, stages, strategy=None, *, journal=-1, "
-                                  "journal_path='', journal_head=b'')\n--\n\n"
+                                  "journal_path=b'', journal_head=b'')\n--\n\n"
                                   "The native half of an engine; latencykit.engine.Engine is what is to be used.")},
     {Py_tp_new, reinterpret_cast<void*>(new_engine)},
     {Py_tp_dealloc, reinterpret_cast<void*>(dealloc_engine)},

@@ -26,6 +26,21 @@ void hand_over_samples(EngineObject* self) {
   samples.clear();
 }
 
+constexpr std::uint64_t kBetweenSignalsNs = 20'000'000;
+
+// Waits, without the GIL, until the journal has room for a tick; false with an error if a signal handler raised.
+[[gnu::noinline]] bool await_room(EngineObject* self) {
+  for (bool there = false, again = false; !there; again = true) {
+    Py_BEGIN_ALLOW_THREADS;
+    there = self->journal->await_room(kBetweenSignalsNs, again);
+    Py_END_ALLOW_THREADS;
+    if (PyErr_CheckSignals() < 0) return false;
+  }
+  return true;
+}
+
+bool has_room(EngineObject* self) { return self->engine->has_room() || await_room(self); }
+
 // ---- one tick
 
 // The type whose module has our exceptions: a subclass has none.
@@ -75,12 +90,12 @@ bool read_tick(PyObject* self, PyObject* const* arguments, Py_ssize_t count, Tic
 
 [[gnu::noinline]] PyObject* refuse_halted(PyObject* self) {
   EngineObject* object = as_engine(self);
-  const char* why = object->engine->stop_reason() == StopReason::kBadTick
+  const char* why = object->engine->halt_reason() == StopReason::kBadTick
                         ? kTickKindNames[static_cast<int>(object->engine->gate().refused())]
-                        : stop_reason_name(object->engine->stop_reason());
+                        : stop_reason_name(object->engine->halt_reason());
   return PyErr_Format(state_of_subtype(Py_TYPE(self))->invalid_state,
                       "the engine halted at row %llu (%s); look into it, then call rearm()",
-                      static_cast<unsigned long long>(object->engine->stopped_row()), why);
+                      static_cast<unsigned long long>(object->engine->halted_row()), why);
 }
 
 // A double attribute of a signal. False with an error.
@@ -185,6 +200,7 @@ bool read_ticks(ModuleState* state, PyObject* object, std::span<const Tick>* tic
 bool run_natively(EngineObject* self, std::span<const Tick> ticks, std::size_t* taken) {
   Engine& engine = *self->engine;
   while (*taken < ticks.size() && !engine.halted()) {
+    if (!has_room(self)) return false;
     const auto some = ticks.subspan(*taken, std::min(kTicksWithoutGil, ticks.size() - *taken));
     Py_BEGIN_ALLOW_THREADS;
     *taken += engine.run(some);
@@ -200,6 +216,8 @@ bool run_by_strategy(PyObject* self, std::span<const Tick> ticks, std::size_t* t
   EngineObject* object = as_engine(self);
   bool good = true;
   while (good && *taken < ticks.size() && !object->engine->halted()) {
+    good = has_room(object);
+    if (!good) break;
     const Tick tick = ticks[(*taken)++];
     const OrderSlot* order = nullptr;
     good = decide_by_strategy(self, tick, &order) == 0;
@@ -223,6 +241,8 @@ PyObject* engine_on_tick(PyObject* self, PyObject* const* arguments, Py_ssize_t 
   EngineObject* object = as_engine(self);
   if (object->engine->halted()) [[unlikely]]
     return refuse_halted(self);
+  if (!has_room(object)) [[unlikely]]
+    return nullptr;
   const OrderSlot* order = nullptr;
   if (object->strategy == nullptr) [[likely]] {
     order = object->engine->on_tick(tick);
@@ -261,8 +281,9 @@ PyObject* engine_run_paced(PyObject* self, PyObject* const* arguments, Py_ssize_
   std::span<const Tick> ticks;
   std::int64_t begin = 0;
   double interval = 0;
-  if (!read_ticks(state, arguments[0], &ticks) || !read_int_argument(self, arguments[1], "begin", &begin) ||
-      !read_double_argument(self, arguments[2], "interval", &interval)) {
+  // The array last: the numbers may be objects whose code resizes it.
+  if (!read_int_argument(self, arguments[1], "begin", &begin) ||
+      !read_double_argument(self, arguments[2], "interval", &interval) || !read_ticks(state, arguments[0], &ticks)) {
     return nullptr;
   }
   if (!(interval >= 0 && interval <= 1e18)) {
@@ -280,17 +301,23 @@ PyObject* engine_run_paced(PyObject* self, PyObject* const* arguments, Py_ssize_
   }
   Engine& engine = *as_engine(self)->engine;
   Py_INCREF(arguments[0]);
-  Py_BEGIN_ALLOW_THREADS;
-  engine.run_paced(ticks, static_cast<std::uint64_t>(begin), interval,
-                   [&](std::uint64_t taken) { responses.push_back(taken); });
-  Py_END_ALLOW_THREADS;
+  bool good = true;
+  for (std::size_t taken = 0; good && taken < ticks.size() && !engine.halted();) {
+    const auto some = ticks.first(std::min(taken + kTicksWithoutGil, ticks.size()));
+    Py_BEGIN_ALLOW_THREADS;
+    taken += engine.run_paced(
+        some, static_cast<std::uint64_t>(begin), interval,
+        [&](std::uint64_t response) { responses.push_back(response); }, taken);
+    Py_END_ALLOW_THREADS;
+    hand_over_samples(as_engine(self));
+    good = PyErr_CheckSignals() == 0;
+  }
   Py_DECREF(arguments[0]);
-  hand_over_samples(as_engine(self));
   auto* histogram = reinterpret_cast<HistogramObject*>(arguments[3]);
   for (const std::uint64_t response : responses) {
     record_into(histogram, TscClock::instance().elapsed_ns(0, response));
   }
-  return PyErr_CheckSignals() < 0 ? nullptr : PyLong_FromSize_t(responses.size());
+  return good ? PyLong_FromSize_t(responses.size()) : nullptr;
 }
 
 }  // namespace latencykit::bind

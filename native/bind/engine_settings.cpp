@@ -47,6 +47,7 @@ class SettingsReader {
       good_ = policy >= 0 && policy <= 2;
       if (good_) rules->policies[kind] = static_cast<TickPolicy>(policy);
     }
+    good_ = good_ && rules->fault() == nullptr;  // An unknown symbol that is accepted has no state to be in.
     if (!good_ && !PyErr_Occurred()) PyErr_Format(state_->invalid_value, "%s %R are no policies", name, object);
   }
 

@@ -1,4 +1,5 @@
 // What an engine tells of itself.
+#include <algorithm>
 #include <cmath>
 
 #include "bind/engine_object.h"
@@ -49,11 +50,13 @@ PyObject* engine_feed_counts(PyObject* self, PyObject*) {
 PyObject* engine_events(PyObject* self, PyObject*) {
   const Engine* engine = open_engine(self);
   if (engine == nullptr) return nullptr;
-  const std::size_t kept = engine->decisions().kept();
+  // Read once: another thread may be at it without the GIL.
+  const std::uint64_t count = engine->decisions().count();
+  const std::size_t kept = std::min<std::uint64_t>(count, static_cast<std::uint64_t>(engine->settings().kept_events));
   PyObject* bytes = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(kept * sizeof(EngineEvent)));
   if (bytes == nullptr) return nullptr;
   char* out = PyBytes_AS_STRING(bytes);
-  engine->decisions().each([&](const EngineEvent& event) {
+  engine->decisions().each_of(count, kept, [&](const EngineEvent& event) {
     std::memcpy(out, &event, sizeof event);
     out += sizeof event;
   });
@@ -126,6 +129,11 @@ PyObject* get_sample_floor(PyObject* self, void*) {
   return engine == nullptr ? nullptr : PyFloat_FromDouble(engine->samples().pair_ns());
 }
 
+PyObject* get_halted(PyObject* self, void*) {
+  const Engine* engine = open_engine(self);
+  return engine == nullptr ? nullptr : PyBool_FromLong(engine->halted());
+}
+
 PyObject* get_closed(PyObject* self, void*) { return PyBool_FromLong(as_engine(self)->engine == nullptr); }
 
 }  // namespace
@@ -135,6 +143,7 @@ PyGetSetDef engine_attributes[] = {
     {"stopped", get_stopped, nullptr, "The row at which orders stopped, and why; None while they go on.", nullptr},
     {"_failures", get_failures, nullptr, "How often the strategy failed, the first row, and the first exception.",
      nullptr},
+    {"_halted", get_halted, nullptr, "Whether the newest tick ended the run and none is taken until rearm().", nullptr},
     {"_sample_floor_ns", get_sample_floor, nullptr, "What was taken off each stage: a pair of readings by itself.",
      nullptr},
     {"closed", get_closed, nullptr, "Whether it is closed.", nullptr},

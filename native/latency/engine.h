@@ -89,10 +89,10 @@ class Engine {
     return step.order;
   }
 
-  // Takes ticks until the last of them, a stop, or a full buffer of samples; returns how many.
+  // Takes ticks until the last of them, a stop, a full buffer of samples or a full journal; returns how many.
   std::size_t run(std::span<const Tick> ticks) {
     std::size_t taken = 0;
-    while (taken < ticks.size() && !(samples_.is_full() | halted_)) {
+    while (taken < ticks.size() && !(samples_.is_full() | halted_) && has_room()) {
       if (taken + kAhead < ticks.size()) prefetch(ticks[taken + kAhead].symbol);
       // A copy: what a feed's owner changes meanwhile must not pass the gate as something else.
       const Tick tick = ticks[taken++];
@@ -101,21 +101,29 @@ class Engine {
     return taken;
   }
 
+  // Whether the journal has room for all that a tick may tell it; if not, on_tick() would wait for it.
+  bool has_room() { return journal_ == nullptr || journal_->has_room(); }
+
   // Takes each tick when it is due, or at once if that is past: the first at `begin` on the clock's ticks, the next ones
   // at `interval` from one another. What passed from when it was due until it was done goes to respond(ticks). Until the
-  // last of them or a stop; returns how many.
+  // last of them, a stop, a full buffer of samples, or a wait of kLongWait; returns how many. To go on after that,
+  // `first` is how many were taken before.
   template <typename Respond>
-  std::size_t run_paced(std::span<const Tick> ticks, std::uint64_t begin, double interval, Respond respond) {
-    std::size_t taken = 0;
-    while (taken < ticks.size() && !halted_) {
-      const std::uint64_t due = begin + static_cast<std::uint64_t>(static_cast<double>(taken) * interval);
+  std::size_t run_paced(std::span<const Tick> ticks, std::uint64_t begin, double interval, Respond respond,
+                        std::size_t first = 0) {
+    std::size_t taken = first;
+    while (taken < ticks.size() && !(samples_.is_full() | halted_)) {
+      const std::uint64_t due =
+          begin + static_cast<std::uint64_t>(std::min(static_cast<double>(taken) * interval, kLatest));
+      const std::uint64_t now = TscClock::instance().ticks();
+      if (due > now && due - now > kLongWait) break;
       while (TscClock::instance().ticks() < due) relax();
       const Tick tick = ticks[taken++];
       on_tick(tick);
       const std::uint64_t done = TscClock::instance().ticks();
       respond(done > due ? done - due : 0);
     }
-    return taken;
+    return taken - first;
   }
 
   // Whether the tick is one to act on.
@@ -182,6 +190,9 @@ class Engine {
   bool stopped() const { return stop_told_; }
   StopReason stop_reason() const { return stop_reason_; }
   std::uint64_t stopped_row() const { return stopped_row_; }
+  // Of the newest halt, which may come after orders have stopped.
+  StopReason halt_reason() const { return halt_reason_; }
+  std::uint64_t halted_row() const { return halted_row_; }
   void rearm() {
     killed_.store(false, std::memory_order_relaxed);
     halted_ = stop_told_ = false;
@@ -198,7 +209,9 @@ class Engine {
   Indicators indicators(std::size_t symbol) const { return symbols_[symbol].averages.values(); }
 
  private:
-  static constexpr std::size_t kAhead = 4;  // So many ticks ahead a symbol is fetched into the cache.
+  static constexpr std::size_t kAhead = 4;             // So many ticks ahead a symbol is fetched into the cache.
+  static constexpr std::uint64_t kLongWait = 1 << 24;  // Ticks of the clock, some milliseconds.
+  static constexpr double kLatest = 4e18;              // Nor does a sum with a time of now leave 64 bits.
   static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
   template <bool kTimed>
@@ -359,7 +372,11 @@ class Engine {
 
   [[gnu::noinline]] void stop(std::uint64_t row, StopReason reason) {
     killed_.store(true, std::memory_order_relaxed);
-    halted_ |= reason == StopReason::kBadTick || reason == StopReason::kStrategy;
+    if (reason == StopReason::kBadTick || reason == StopReason::kStrategy) {
+      halted_ = true;
+      halt_reason_ = reason;
+      halted_row_ = row;
+    }
     if (stop_told_) return;
     stop_told_ = true;
     stop_reason_ = reason;
@@ -397,6 +414,8 @@ class Engine {
   bool stop_told_ = false;  // The journal was told why there are no more orders.
   StopReason stop_reason_ = StopReason::kKilled;
   std::uint64_t stopped_row_ = 0;
+  StopReason halt_reason_ = StopReason::kBadTick;
+  std::uint64_t halted_row_ = 0;
   std::unique_ptr<TopOfBook[]> books_;
   std::vector<Symbol> symbols_;
   DecisionRing decisions_;

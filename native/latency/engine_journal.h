@@ -3,7 +3,8 @@
 // Promises
 //   * Every record that push() took is a line in the file, in order, unless failed() says otherwise: writing has
 //     failed, and lost() counts the lines since. The engine is to make no more orders then.
-//   * A full queue makes push() wait for the writer, and stalls() counts it: a journal with gaps is none.
+//   * A full queue makes push() wait for the writer, and stalls() counts it: a journal with gaps is none. Who must not
+//     wait for long asks has_room() first and waits in turns of await_room(). The queue holds four records at least.
 //   * drain() returns when all that was pushed is in the file; flush() when it is on the device besides.
 //   * The writer sleeps for `flush_interval` when there is nothing to do, and never longer: the engine's thread
 //     makes no system call to wake it.
@@ -14,7 +15,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/file.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -35,7 +38,7 @@ class EngineJournal final : private LogProcessMember {
   // Takes over the descriptor of an empty file. `head` is its first lines. Throws std::bad_alloc, std::system_error.
   EngineJournal(int fd, const std::string& path, std::string_view head, const JournalQueueOptions& options,
                 std::chrono::nanoseconds flush_interval)
-      : path_(path), flush_interval_(flush_interval), file_(fd, path), queue_(options) {
+      : path_(path), flush_interval_(flush_interval), file_(fd, path), queue_(with_room_for_a_tick(options)), fd_(fd) {
     file_.text().append(head);
     enlist();
     try {
@@ -63,6 +66,21 @@ class EngineJournal final : private LogProcessMember {
     queue_.end_push();
   }
 
+  // Engine: whether all that one tick may push finds room.
+  bool has_room() { return queue_.has_room(kRecordsOfATick); }
+  // Engine: waits for that, `most_ns` at most; one call after another is one stall, of which `again` is the rest.
+  // Whether there is room.
+  [[gnu::noinline]] bool await_room(std::uint64_t most_ns, bool again) {
+    const std::uint64_t begin = monotonic_ns();
+    while (!has_room() && monotonic_ns() - begin < most_ns) {
+      press();
+      look_until([&] { return has_room(); }, Wait::kYield, monotonic_ns() + kPressAgainNs);
+    }
+    if (!again) stalls_.fetch_add(1, std::memory_order_relaxed);
+    stalled_ns_.fetch_add(monotonic_ns() - begin, std::memory_order_relaxed);
+    return has_room();
+  }
+
   const std::string& path() const { return path_; }
   bool failed() const { return failed_.load(std::memory_order_relaxed); }
   bool is_forked() const { return forked_.load(std::memory_order_relaxed); }
@@ -85,11 +103,28 @@ class EngineJournal final : private LogProcessMember {
     }
     wake_up_.notify_one();
     thread_.join();
+    // Its maker may hold a lock on it, which the copies of the descriptor in forked children would go on holding.
+    ::flock(fd_, LOCK_UN);
     file_.close();
   }
 
  private:
   static constexpr std::size_t kBatch = 256;
+  static constexpr std::size_t kRecordsOfATick = 4;  // A stop, the tick, its decision, a signal that was passed over.
+  static constexpr std::uint64_t kPressAgainNs = 1'000'000;
+
+  static JournalQueueOptions with_room_for_a_tick(JournalQueueOptions options) {
+    options.capacity = std::max(options.capacity, kRecordsOfATick);
+    return options;
+  }
+
+  void press() {
+    {
+      const std::lock_guard lock(mutex_);
+      pressed_ = true;
+    }
+    wake_up_.notify_one();
+  }
 
   void on_fork() override { forked_.store(true, std::memory_order_relaxed); }
   void on_exit() override { close(); }
@@ -98,12 +133,9 @@ class EngineJournal final : private LogProcessMember {
     const std::uint64_t begin = monotonic_ns();
     JournalRecord* record = nullptr;
     while (record == nullptr) {
-      {
-        const std::lock_guard lock(mutex_);
-        pressed_ = true;
-      }
-      wake_up_.notify_one();
-      look_until([&] { return (record = queue_.begin_push()) != nullptr; }, Wait::kYield, monotonic_ns() + 1'000'000);
+      press();
+      look_until([&] { return (record = queue_.begin_push()) != nullptr; }, Wait::kYield,
+                 monotonic_ns() + kPressAgainNs);
     }
     stalls_.fetch_add(1, std::memory_order_relaxed);
     stalled_ns_.fetch_add(monotonic_ns() - begin, std::memory_order_relaxed);
@@ -183,6 +215,7 @@ class EngineJournal final : private LogProcessMember {
   const std::chrono::nanoseconds flush_interval_;
   LogFile file_;
   JournalQueue queue_;
+  const int fd_;  // The file's, which is never rotated.
   std::atomic<bool> failed_{false}, forked_{false};
   std::atomic<std::uint64_t> stalls_{0}, stalled_ns_{0};
 

@@ -46,10 +46,17 @@ class DecisionRing {
   std::uint64_t count() const { return count_; }
   std::size_t kept() const { return static_cast<std::size_t>(std::min<std::uint64_t>(count_, events_.size())); }
 
+  // Calls f on the newest `some` of the first `end`, oldest first. What others push meanwhile may be among them, but
+  // there are never more.
+  template <typename F>
+  void each_of(std::uint64_t end, std::size_t some, F f) const {
+    for (std::uint64_t i = end - some; i < end; ++i) f(events_[i % events_.size()]);
+  }
   // Calls f on those kept, oldest first.
   template <typename F>
   void each(F f) const {
-    for (std::uint64_t i = count_ - kept(); i < count_; ++i) f(events_[i % events_.size()]);
+    const std::uint64_t end = count_;
+    each_of(end, static_cast<std::size_t>(std::min<std::uint64_t>(end, events_.size())), f);
   }
 
  private:

@@ -52,6 +52,9 @@ class JournalQueue {
     if (!options_.lockfree) mutex_.unlock();
   }
 
+  // Producer: whether so many records would find room.
+  bool has_room(std::size_t records) { return positions_.room(records) == records; }
+
   // Consumer: calls f on up to so many records, oldest first; returns how many there were.
   template <typename F>
   std::size_t take(std::size_t most, F f) {

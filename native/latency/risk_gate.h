@@ -76,7 +76,10 @@ class RiskGate {
   bool is_too_soon(std::int64_t timestamp_ns) const {
     if (passed_.empty()) return false;
     const std::int64_t oldest = passed_[at_];
-    return oldest > std::numeric_limits<std::int64_t>::min() && timestamp_ns < oldest + kSecondNs;
+    if (oldest == std::numeric_limits<std::int64_t>::min()) return false;
+    // As unsigned numbers: a time may be the last there is.
+    return timestamp_ns < oldest ||
+           static_cast<std::uint64_t>(timestamp_ns) - static_cast<std::uint64_t>(oldest) < std::uint64_t{kSecondNs};
   }
 
   RiskSettings settings_;

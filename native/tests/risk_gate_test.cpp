@@ -57,6 +57,23 @@ void the_rate_is_of_the_feeds_time() {
   for (int i = 0; i < 1'000; ++i) CHECK(none.judge(order, 100, 0, 0) == RiskVerdict::kPassed);
 }
 
+void the_rate_holds_to_the_last_of_times() {
+  constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
+  RiskGate gate({1'000, 1'000, 0, 1});
+  gate.count(kLast - 10);
+  CHECK(gate.judge({Side::kBuy, 1, 100}, 100, 0, kLast) == RiskVerdict::kRate);
+  CHECK(gate.judge({Side::kBuy, 1, 100}, 100, 0, -kLast) == RiskVerdict::kRate);
+}
+
+void held_volumes_stay_finite() {
+  constexpr double kMost = std::numeric_limits<double>::max();
+  UpdateInterval interval;
+  double volume = kMost;
+  CHECK(!interval.holds(10, 0, &volume));
+  for (const std::int64_t time : {1, 2}) CHECK(interval.holds(10, time, &(volume = kMost)));
+  CHECK(!interval.holds(10, 10, &(volume = kMost)) && volume == kMost);
+}
+
 void names() {
   CHECK(std::string(risk_verdict_name(RiskVerdict::kPassed)) == "passed");
   CHECK(std::string(risk_verdict_name(RiskVerdict::kStrategy)) == "strategy");
@@ -114,6 +131,8 @@ int main() {
   latencykit::size_and_position();
   latencykit::the_collar();
   latencykit::the_rate_is_of_the_feeds_time();
+  latencykit::the_rate_holds_to_the_last_of_times();
+  latencykit::held_volumes_stay_finite();
   latencykit::names();
   latencykit::a_position_is_left_at_its_limits();
   latencykit::ticks_that_come_too_soon_are_held();
