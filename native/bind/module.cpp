@@ -50,11 +50,12 @@ int execute(PyObject* module) {
   if (refuse_subinterpreter() < 0) return -1;
   if (PyArray_ImportNumPyAPI() < 0) return -1;
   if (find_errors(state_of_module(module)) < 0) return -1;
-  for (auto add : {add_clock,      add_timer,          add_histogram,     add_duration_watch,     add_operation,
-                   add_meter,      add_allocations,    add_probes,        add_order_arena,        add_order_book,
-                   add_logger,     add_log_recovery,   add_indicators,    add_streaming_averages, add_streaming_windows,
-                   add_signal,     add_panic_detector, add_object_queues, add_record_queue,       add_round_trips,
-                   add_shared_ring, add_engine}) {
+  for (auto add :
+       {add_clock,       add_timer,          add_histogram,     add_duration_watch,     add_operation,
+        add_meter,       add_allocations,    add_probes,        add_order_arena,        add_order_book,
+        add_logger,      add_log_recovery,   add_indicators,    add_streaming_averages, add_streaming_windows,
+        add_signal,      add_panic_detector, add_object_queues, add_record_queue,       add_round_trips,
+        add_shared_ring, add_engine}) {
     if (add(module) < 0) return -1;
   }
   return 0;
