@@ -79,17 +79,20 @@ inline char* put_integer(char* out, std::int64_t value) {
   return decimal_digits::put_signed(out + 1, value);
 }
 
-// As Python's repr, but nothing for NaN. What is skipped may be negative or infinite.
+// What is skipped may be negative or infinite.
 [[gnu::noinline]] inline char* put_unusual(char* out, double value) {
-  if (std::isnan(value)) return out;
   if (std::signbit(value)) *out++ = '-';
   return std::isinf(value) ? put(out, "inf") : formatting::put_untyped(out, std::fabs(value), -1);
 }
 
+// As Python's repr, but nothing for NaN.
 inline char* put_double(char* out, double value) {
   *out++ = ',';
-  if (value > 0 || (value == 0 && !std::signbit(value))) [[likely]] {
-    if (char* const end = fast_decimal::put_shortest(out, value)) return end;
+  if (value > 0) [[likely]] {
+    if (char* const end = fast_decimal::put_shortest(out, value)) [[likely]]
+      return end;
+  } else if (std::isnan(value)) {
+    return out;
   }
   return put_unusual(out, value);
 }
