@@ -26,6 +26,7 @@
 #include <string>
 #include <thread>
 
+#include "latency/journal_lines.h"
 #include "latency/journal_queue.h"
 #include "latency/log_file.h"
 #include "latency/log_process.h"
@@ -199,7 +200,7 @@ class EngineJournal final : private LogProcessMember {
 
   void add(const JournalRecord& record) {
     try {
-      append_line(file_.text(), record);
+      lines_.add(record);
       file_.end_line();
     } catch (const std::bad_alloc&) {
       file_.drop_line(ENOMEM);
@@ -214,6 +215,7 @@ class EngineJournal final : private LogProcessMember {
   const std::string path_;
   const std::chrono::nanoseconds flush_interval_;
   LogFile file_;
+  JournalLines lines_{file_.text()};  // The writer's own.
   JournalQueue queue_;
   const int fd_;  // The file's, which is never rotated.
   std::atomic<bool> failed_{false}, forked_{false};

@@ -40,7 +40,7 @@ void write_held(JournalRecord& record, std::uint64_t row) {
 
 std::string line_of(const JournalRecord& record) {
   TextBuffer text(64);
-  append_line(text, record);
+  JournalLines(text).add(record);
   return std::string(text.text());
 }
 
@@ -82,6 +82,37 @@ void the_longest_line_has_room() {
   record.symbol = std::numeric_limits<std::uint32_t>::max();
   record.tick = {std::numeric_limits<std::int64_t>::min(), kMost, kMost, kMost, kMost, {kMost, kMost, kMost, kMost}};
   CHECK(line_of(record).size() <= journal_line::kLongest - 8);
+}
+
+// Rows that follow each other or not and times within a second or not, against the numbers written out.
+void numbers_are_counted_on_rightly() {
+  TextBuffer text(1 << 16);
+  JournalLines lines(text);
+  JournalRecord record;
+  write_held(record, 0);
+  record.tick.bid = record.tick.ask = 1;
+  std::int64_t time = 999'999'990;
+  std::uint64_t row = 0;
+  for (int i = 0; i < 300'000; ++i) {
+    row = i % 1'009 == 0 ? row * 3 + 7 : row + 1;
+    if (i % 7'919 == 0) row = 99'990 * static_cast<std::uint64_t>(i % 13 + 1);
+    time += i % 5 == 0 ? 400'000'000 : i % 3;
+    record.row = row;
+    record.tick.timestamp_ns = i % 997 == 0 ? -time : time;
+    text.clear();
+    lines.add(record);
+    CHECK(text.text() ==
+          "H," + std::to_string(row) + "," + std::to_string(record.tick.timestamp_ns) + ",7,0.1,3.0,1.0,1.0");
+  }
+  for (const std::uint64_t last :
+       {std::uint64_t{8}, std::uint64_t{98}, std::uint64_t{999'999'998}, ~std::uint64_t{2}}) {
+    for (std::uint64_t i = 0; i < 2; ++i) {
+      record.row = last + i;
+      text.clear();
+      lines.add(record);
+      CHECK(text.text().starts_with("H," + std::to_string(last + i) + ","));
+    }
+  }
 }
 
 void all_queues_keep_the_order(bool lockfree, bool preallocated, std::size_t capacity) {
@@ -199,6 +230,7 @@ void samples_come_at_random_distances() {
 int main() {
   using namespace latencykit;
   every_kind_of_line();
+  numbers_are_counted_on_rightly();
   the_longest_line_has_room();
   for (const bool lockfree : {true, false}) {
     for (const bool preallocated : {true, false}) {
