@@ -42,6 +42,7 @@ METER_NS = 500_000_000
 CALLS = 20_000  # of a round, so that its p99 has 200 beyond it
 BATCH = 100
 NAIVE_TICKS, PLAIN_TICKS = 200, 5_000
+LONG_RUN = 500  # thousands of ticks: many times what the journal's queue holds, so that the file's speed counts
 SCANNED = 100_000
 Timed = Callable[[], Mapping[str, float]]
 
@@ -173,7 +174,7 @@ def ticked(name: str, loop: Operation, ticks: int, between: Callable[[], object]
 
 def engine_work(stack: ExitStack, other: int) -> list[Timed]:
     """Return the engine's calls, and its native run until the file has all and until the last decision."""
-    market = busy_market()
+    market, long = busy_market(), busy_market(LONG_RUN)
     timed: list[Timed] = []
     for name, drained in (("on_tick", None), ("run", True), ("run, decided", False)):
         journal = stack.enter_context(log_file())
@@ -184,7 +185,7 @@ def engine_work(stack: ExitStack, other: int) -> list[Timed]:
             operation = fed(engine.on_tick, market)
             timed.append(partial(calls, name, Operation(operation.function, operation.rows), between))
         else:
-            timed.append(partial(run_once, name, rounds(engine, market, drained=drained), len(market), between))
+            timed.append(partial(run_once, name, rounds(engine, long, drained=drained), len(long), between))
     return timed
 
 
