@@ -9,8 +9,13 @@ from latencykit.suite import as_operation
 from latencykit.suites import _logs, engine
 from latencykit.suites import logging as logging_suite
 
+# The native runs take many ticks a call; how their journal is kept short, the engine's suite tests.
+WHOLE_RUNS = ("run", "run_decided")
 VARIANTS = [
-    variant for component in (engine.engine, logging_suite.component) for variant in component.variants.values()
+    variant
+    for component in (engine.engine, logging_suite.component)
+    for variant in component.variants.values()
+    if variant.name not in WHOLE_RUNS
 ]
 every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 
@@ -30,6 +35,11 @@ def prepared(variant, folder, monkeypatch):
         made.close()
 
 
+def lines_of(log):
+    """Return its lines but the head that a journal has."""
+    return [line for line in log.read_text().splitlines() if not line.startswith("#")]
+
+
 def call(operation, times):
     for i in range(times):
         operation.function(*operation.rows[i % len(operation.rows)])
@@ -40,7 +50,7 @@ def call(operation, times):
 def test_every_call_is_a_line_after_the_pause_and_no_file_is_left(variant, tmp_path, monkeypatch):
     with prepared(variant, tmp_path, monkeypatch) as (operation, log):
         call(operation, 50)
-        assert len(log.read_text().splitlines()) == 50
+        assert len(lines_of(log)) == 50
     assert list(tmp_path.iterdir()) == []
 
 
@@ -51,4 +61,4 @@ def test_a_log_that_is_too_long_begins_again(variant, tmp_path, monkeypatch):
         call(operation, 100)
         assert log.stat().st_size == 0
         call(operation, 1)
-        assert len(log.read_text().splitlines()) == 1
+        assert len(lines_of(log)) == 1
