@@ -67,33 +67,42 @@ inline char* put_average(char* out, double value) {
   return end;
 }
 
-// Numbers that mostly follow each other by one: the text of the last is counted on.
+// Numbers that mostly follow each other by one: the text of the next is made ahead. Not when it is asked for, because
+// words that were just stored byte by byte are slow to load.
 class CountedNumber {
  public:
   char* put(char* out, std::uint64_t number) {
-    *out++ = ',';
-    if (number != last_ + 1 || length_ == 0 || !count_on()) [[unlikely]]
-      length_ = static_cast<std::size_t>(decimal_digits::put_unsigned(text_, number) - text_);
-    last_ = number;
+    if (number != next_ || length_ == 0) [[unlikely]]
+      begin_with(number);
     std::memcpy(out, text_, kRoom);
-    return out + length_;
+    out += length_;
+    next_ = number + 1;
+    count_on();
+    return out;
   }
 
  private:
-  static constexpr std::size_t kRoom = 24;  // Of the longest number, and what may be written beyond it.
+  static constexpr std::size_t kRoom = 24;  // Of a comma and the longest number.
 
-  // Whether the text could be made that of the next number: not if all of it is nines.
-  bool count_on() {
-    std::size_t at = length_;
-    while (at > 0 && text_[at - 1] == '9') text_[--at] = '0';
-    if (at == 0) return false;
-    ++text_[at - 1];
-    return true;
+  [[gnu::noinline]] void begin_with(std::uint64_t number) {
+    text_[0] = ',';
+    length_ = static_cast<std::size_t>(decimal_digits::put_unsigned(text_ + 1, number) - text_);
+  }
+
+  // Makes the text that of the next number; none, to be begun anew, where that has a digit more.
+  void count_on() {
+    std::size_t at = length_ - 1;
+    while (text_[at] == '9') text_[at--] = '0';
+    if (at == 0) [[unlikely]] {
+      length_ = 0;
+    } else {
+      ++text_[at];
+    }
   }
 
   char text_[kRoom + 8] = {};
   std::size_t length_ = 0;
-  std::uint64_t last_ = 0;
+  std::uint64_t next_ = 0;
 };
 
 // Times that mostly lie in the second of the one before: only what is behind the second is made anew.
