@@ -28,18 +28,24 @@ void hand_over_samples(EngineObject* self) {
 
 constexpr std::uint64_t kBetweenSignalsNs = 20'000'000;
 
-// Waits, without the GIL, until the journal has room for a tick; false with an error if a signal handler raised.
-[[gnu::noinline]] bool await_room(EngineObject* self) {
+// Waits, without the GIL, until the journal has room for so many records, or at least for a tick; false with an error if
+// a signal handler raised.
+[[gnu::noinline]] bool await_room(EngineObject* self, std::size_t records) {
   for (bool there = false, again = false; !there; again = true) {
     Py_BEGIN_ALLOW_THREADS;
-    there = self->journal->await_room(kBetweenSignalsNs, again);
+    there = self->journal->await_room(records, kBetweenSignalsNs, again);
     Py_END_ALLOW_THREADS;
     if (PyErr_CheckSignals() < 0) return false;
   }
   return true;
 }
 
-bool has_room(EngineObject* self) { return self->engine->has_room() || await_room(self); }
+bool has_room(EngineObject* self) { return self->engine->has_room() || await_room(self, 0); }
+
+// For a run, which is no faster for going on at once: a quarter of the queue, so that it seldom has to wait.
+bool has_room_for_run(EngineObject* self) {
+  return self->engine->has_room() || await_room(self, self->journal->capacity() / 4);
+}
 
 // ---- one tick
 
@@ -200,7 +206,7 @@ bool read_ticks(ModuleState* state, PyObject* object, std::span<const Tick>* tic
 bool run_natively(EngineObject* self, std::span<const Tick> ticks, std::size_t* taken) {
   Engine& engine = *self->engine;
   while (*taken < ticks.size() && !engine.halted()) {
-    if (!has_room(self)) return false;
+    if (!has_room_for_run(self)) return false;
     const auto some = ticks.subspan(*taken, std::min(kTicksWithoutGil, ticks.size() - *taken));
     Py_BEGIN_ALLOW_THREADS;
     *taken += engine.run(some);

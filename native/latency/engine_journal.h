@@ -68,14 +68,21 @@ class EngineJournal final : private LogProcessMember {
   }
 
   // Engine: whether all that one tick may push finds room.
+  std::size_t capacity() const { return queue_.capacity(); }
   bool has_room() { return queue_.has_room(kRecordsOfATick); }
-  // Engine: waits for that, `most_ns` at most; one call after another is one stall, of which `again` is the rest.
-  // Whether there is room.
-  [[gnu::noinline]] bool await_room(std::uint64_t most_ns, bool again) {
+  // Engine: waits until so many records find room, at least those of a tick and at most all; `most_ns` at most. One call
+  // after another is one stall, of which `again` is the rest. Whether there is room for a tick.
+  [[gnu::noinline]] bool await_room(std::size_t records, std::uint64_t most_ns, bool again) {
     const std::uint64_t begin = monotonic_ns();
-    while (!has_room() && monotonic_ns() - begin < most_ns) {
+    const std::size_t wanted = std::clamp(records, kRecordsOfATick, queue_.capacity());
+    while (!queue_.has_room(wanted) && monotonic_ns() - begin < most_ns) {
       press();
-      look_until([&] { return has_room(); }, Wait::kYield, monotonic_ns() + kPressAgainNs);
+      if (wanted > kRecordsOfATick) {
+        // To spin would take from the writer what the two CPUs share.
+        std::this_thread::sleep_for(kNap);
+      } else {
+        look_until([&] { return has_room(); }, Wait::kYield, monotonic_ns() + kPressAgainNs);
+      }
     }
     if (!again) stalls_.fetch_add(1, std::memory_order_relaxed);
     stalled_ns_.fetch_add(monotonic_ns() - begin, std::memory_order_relaxed);
@@ -111,6 +118,7 @@ class EngineJournal final : private LogProcessMember {
 
  private:
   static constexpr std::size_t kBatch = 256;
+  static constexpr auto kNap = std::chrono::microseconds(100);  // Some thousandth of a queue's time.
   static constexpr std::size_t kRecordsOfATick = 4;  // A stop, the tick, its decision, a signal that was passed over.
   static constexpr std::uint64_t kPressAgainNs = 1'000'000;
 

@@ -105,30 +105,30 @@ class CountedNumber {
   std::uint64_t next_ = 0;
 };
 
-// Times that mostly lie in the second of the one before: only what is behind the second is made anew.
+// Times that mostly lie within a thousand seconds of the one before: only what is behind those is made anew.
 class TimeNumber {
  public:
   char* put(char* out, std::int64_t timestamp_ns) {
-    constexpr std::int64_t kSecond = 1'000'000'000;
-    if (timestamp_ns < kSecond) [[unlikely]]
+    if (timestamp_ns < kThousandSeconds) [[unlikely]]
       return put_integer(out, timestamp_ns);
-    const std::int64_t second = timestamp_ns / kSecond;
-    if (second != second_) [[unlikely]] {
-      second_ = second;
-      length_ = static_cast<std::size_t>(put_integer(text_, second) - text_);
+    const std::int64_t thousands = timestamp_ns / kThousandSeconds;
+    if (thousands != thousands_) [[unlikely]] {
+      thousands_ = thousands;
+      length_ = static_cast<std::size_t>(put_integer(text_, thousands) - text_);
     }
     std::memcpy(out, text_, kRoom);
-    const auto behind = static_cast<std::uint32_t>(timestamp_ns - second * kSecond);
-    out = decimal_digits::put_three(out + length_, behind / 1'000'000);
-    return decimal_digits::put_six(out, behind % 1'000'000);
+    const std::int64_t behind = timestamp_ns - thousands * kThousandSeconds;
+    out = decimal_digits::put_six(out + length_, static_cast<std::uint32_t>(behind / 1'000'000));
+    return decimal_digits::put_six(out, static_cast<std::uint32_t>(behind % 1'000'000));
   }
 
  private:
-  static constexpr std::size_t kRoom = 16;  // A comma, and the seconds of the last time that there is.
+  static constexpr std::int64_t kThousandSeconds = 1'000'000'000'000;
+  static constexpr std::size_t kRoom = 8;  // A comma, and the thousands of the last time that there is.
 
   char text_[kRoom + 16] = {};
   std::size_t length_ = 0;
-  std::int64_t second_ = -1;
+  std::int64_t thousands_ = -1;
 };
 
 // Without a signal there is none.

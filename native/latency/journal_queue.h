@@ -52,6 +52,8 @@ class JournalQueue {
     if (!options_.lockfree) mutex_.unlock();
   }
 
+  std::size_t capacity() const { return positions_.capacity(); }
+
   // Producer: whether so many records would find room.
   bool has_room(std::size_t records) { return positions_.room(records) == records; }
 

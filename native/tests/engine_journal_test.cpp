@@ -91,12 +91,12 @@ void numbers_are_counted_on_rightly() {
   JournalRecord record;
   write_held(record, 0);
   record.tick.bid = record.tick.ask = 1;
-  std::int64_t time = 999'999'990;
+  std::int64_t time = 999'999'999'990;
   std::uint64_t row = 0;
   for (int i = 0; i < 300'000; ++i) {
     row = i % 1'009 == 0 ? row * 3 + 7 : row + 1;
     if (i % 7'919 == 0) row = 99'990 * static_cast<std::uint64_t>(i % 13 + 1);
-    time += i % 5 == 0 ? 400'000'000 : i % 3;
+    time += i % 5 == 0 ? 40'000'000'000 : i % 3;
     record.row = row;
     record.tick.timestamp_ns = i % 997 == 0 ? -time : time;
     text.clear();
