@@ -52,31 +52,27 @@ inline char* put_scaled(char* out, std::uint64_t number, int places) {
   return end + places + 1;
 }
 
-// A double within 1 and 10^9 with six places, the usual case of put_fixed(): what is behind its point is a multiple of
-// 2^-52, so that 128 bits hold it times 10^6 without a rounding.
+// A double below a million with six places, the usual case of put_fixed(); nullptr where it is in doubt which way to
+// round: the product is off by at most 2^-14, so that only what is nearer than that to the middle is.
 inline char* put_six_places(char* out, double value) {
-  __extension__ using Wide = unsigned __int128;
-  constexpr std::uint64_t kOne = std::uint64_t{1} << 52;
-  auto whole = static_cast<std::uint64_t>(static_cast<std::int64_t>(value));
-  const double behind = (value - static_cast<double>(static_cast<std::int64_t>(whole))) * static_cast<double>(kOne);
-  const Wide scaled = static_cast<Wide>(static_cast<std::uint64_t>(static_cast<std::int64_t>(behind))) * kPowers[6];
-  auto places = static_cast<std::uint64_t>(scaled >> 52);
-  const std::uint64_t rest = static_cast<std::uint64_t>(scaled) & (kOne - 1);
-  // Ties to even, as all of the number is even or odd with its last place.
-  places += rest > kOne / 2 || (rest == kOne / 2 && places % 2 == 1);
-  const std::uint64_t carry = places == kPowers[6];
-  whole += carry;
-  places -= carry * kPowers[6];
-  out = decimal_digits::put_unsigned(out, whole);
+  constexpr double kSure = 0.499;
+  const double scaled = value * 1e6;
+  const auto number = static_cast<std::uint64_t>(static_cast<std::int64_t>(scaled + 0.5));
+  const double rest = scaled - static_cast<double>(static_cast<std::int64_t>(number));
+  if (rest > kSure || rest < -kSure) [[unlikely]]
+    return nullptr;
+  out = decimal_digits::put_unsigned(out, number / kPowers[6]);
   *out = '.';
-  return decimal_digits::put_six(out + 1, static_cast<std::uint32_t>(places));
+  return decimal_digits::put_six(out + 1, static_cast<std::uint32_t>(number % kPowers[6]));
 }
 
 // A finite double that is not negative, rounded to `places` as its exact value is, ties to even. nullptr where
 // 128 bits are not enough for that.
 inline char* put_fixed(char* out, double value, int places) {
-  if (places == 6 && value >= 1 && value < 1e9) [[likely]]
-    return put_six_places(out, value);
+  if (places == 6 && value < 1e6) [[likely]] {
+    if (char* const end = put_six_places(out, value)) [[likely]]
+      return end;
+  }
   if (places > kMostPlaces) return nullptr;
   const auto bits = std::bit_cast<std::uint64_t>(value);
   const int exponent = static_cast<int>(bits >> 52);

@@ -45,6 +45,20 @@ void what_is_too_large_or_too_small_is_left() {
   CHECK(fixed(1.5, 10).empty());
 }
 
+// Six places have a way of their own.
+void six_places_are_what_the_library_makes() {
+  std::mt19937_64 random(13);
+  for (int i = 0; i < 300'000; ++i) {
+    const double below = std::pow(10.0, static_cast<double>(random() % 8));
+    const double any = std::ldexp(static_cast<double>(random() >> 11), -53) * below;
+    CHECK(fixed_agrees(any, 6) && !fixed(any + 1e-3, 6).empty());
+    const double middle = (static_cast<double>(random() % 1'000'000'000) + 0.5) / 1e6;
+    CHECK(fixed_agrees(middle, 6) && fixed_agrees(std::nextafter(middle, 0), 6));
+    CHECK(fixed_agrees(std::nextafter(middle, 1e300), 6));
+  }
+  CHECK(fixed(0.0000005, 6) == fixed_by_library(0.0000005, 6) && fixed(999'999.9999995, 6) == "999999.999999");
+}
+
 // Values of every size, and those next to a decimal, where rounding is in doubt.
 void fixed_is_what_the_library_makes() {
   std::mt19937_64 random(7);
@@ -89,6 +103,7 @@ int main() {
   ties_go_to_even();
   what_is_too_large_or_too_small_is_left();
   fixed_is_what_the_library_makes();
+  six_places_are_what_the_library_makes();
   shortest_reads_back_and_has_no_digit_too_many();
   bare_values();
 }
