@@ -63,7 +63,7 @@ def types(session: nox.Session) -> None:
     """Check types: mypy strict, and the stub against the native module."""
     install(session, "types", "test", "nox")
     session.run("mypy")
-    session.run("stubtest", "latencykit._core")
+    session.run("stubtest", "latencykit._core", "--mypy-config-file", str(ROOT / "pyproject.toml"))
 
 
 @nox.session
