@@ -14,7 +14,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/file.h>
 
 #include <algorithm>
@@ -30,6 +29,7 @@
 #include "latency/journal_queue.h"
 #include "latency/log_file.h"
 #include "latency/log_process.h"
+#include "latency/quiet_thread.h"
 #include "latency/waiting.h"
 
 namespace latencykit {
@@ -43,7 +43,7 @@ class EngineJournal final : private LogProcessMember {
     file_.text().append(head);
     enlist();
     try {
-      start_thread();
+      thread_ = start_quiet_thread([this] { run(); });
     } catch (...) {
       delist();
       throw;
@@ -118,7 +118,8 @@ class EngineJournal final : private LogProcessMember {
 
  private:
   static constexpr std::size_t kBatch = 256;
-  static constexpr auto kNap = std::chrono::microseconds(100);  // Some thousandth of a queue's time.
+  static constexpr auto kNap =
+      std::chrono::microseconds(100);                // Against some 10 ms that a full queue of the usual size takes.
   static constexpr std::size_t kRecordsOfATick = 4;  // A stop, the tick, its decision, a signal that was passed over.
   static constexpr std::uint64_t kPressAgainNs = 1'000'000;
 
@@ -157,20 +158,6 @@ class EngineJournal final : private LogProcessMember {
     if (sync) sync_requested_ = ticket;
     wake_up_.notify_one();
     done_.wait(lock, [&] { return completed_ >= ticket; });
-  }
-
-  void start_thread() {
-    // Signals are for the program's own threads; a new thread inherits the mask of its maker.
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    try {
-      thread_ = std::thread([this] { run(); });
-    } catch (...) {
-      ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-      throw;
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   void run() {

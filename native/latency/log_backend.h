@@ -21,7 +21,6 @@
 #pragma once
 
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -44,6 +43,7 @@
 #include "latency/log_process.h"
 #include "latency/log_rings.h"
 #include "latency/log_sites.h"
+#include "latency/quiet_thread.h"
 
 namespace latencykit {
 
@@ -80,7 +80,7 @@ class LogBackend final : private LogProcessMember {
     }
     enlist();
     try {
-      start_thread();
+      thread_ = start_quiet_thread([this] { run(); });
     } catch (...) {
       delist();
       throw;
@@ -205,20 +205,6 @@ class LogBackend final : private LogProcessMember {
       wake_ = true;
     }
     wake_up_.notify_one();
-  }
-
-  void start_thread() {
-    // Signals are for the program's own threads; a new thread inherits the mask of its maker.
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    try {
-      thread_ = std::thread([this] { run(); });
-    } catch (...) {
-      ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-      throw;
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   // What a wake-up has to do.

@@ -37,7 +37,6 @@ constexpr const char* risk_verdict_name(RiskVerdict verdict) {
                                     "rate",   "paused", "exit", "strategy"};
   return kNames[static_cast<int>(verdict)];
 }
-inline constexpr int kRiskVerdicts = 9;
 
 struct Proposal {
   Side side;
