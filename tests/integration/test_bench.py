@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from commands import run_command
 from hdrh.histogram import HdrHistogram
 from suite_files import write_suite
 
@@ -58,15 +59,7 @@ def last():
 
 
 def bench(*arguments: str, cwd: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "latencykit", "bench", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environ},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+    return run_command("bench", *arguments, cwd=cwd, **environ)
 
 
 def refuse_constant(word: str) -> None:

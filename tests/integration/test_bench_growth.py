@@ -1,12 +1,11 @@
 """``latencykit bench`` on a user's suite that grows with a parameter and is on request, as a user runs it."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import run_command
 from suite_files import HEAD
 
 SUITE = f"""{HEAD}
@@ -28,15 +27,7 @@ def fails(length, start):
 
 
 def bench(*arguments: str, cwd: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "latencykit", "bench", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environ},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+    return run_command("bench", *arguments, cwd=cwd, **environ)
 
 
 @pytest.fixture(scope="module")

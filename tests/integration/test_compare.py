@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from commands import run_command
 from suite_files import write_suite
 
 SUITE = """
@@ -66,15 +67,7 @@ KEYS = {"component", "a", "b", "statistic", "ratio", "interval", "verdict"}
 
 
 def compare(*arguments: str, cwd: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "latencykit", "compare", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environ},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+    return run_command("compare", *arguments, cwd=cwd, **environ)
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,15 @@
 """The detector on planted panics and decoys, with seeds that it was not tuned on; and the report's own arithmetic."""
 
 import math
-import sys
-from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-REPORTS = Path(__file__).parents[2] / "reports"
-if not REPORTS.is_dir():
-    pytest.skip("the reports are not shipped with the package", allow_module_level=True)
+from report_scripts import report_script
 
 
 @pytest.fixture(scope="module")
 def report() -> ModuleType:
-    sys.path.insert(0, str(REPORTS))
-    try:
-        return import_module("panic_detection")
-    finally:
-        sys.path.remove(str(REPORTS))
+    return report_script("panic_detection")
 
 
 MARKETS = ["as tuned", "half the volatility", "twice the volatility", "half as many ticks a second"]

@@ -2,36 +2,22 @@
 
 import itertools
 import os
-import sys
-from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
+from report_scripts import report_script
 
 from latencykit.suites._engine_runs import busy_market, engine_of
-
-REPORTS = Path(__file__).parents[2] / "reports"
-if not REPORTS.is_dir():
-    pytest.skip("the reports are not shipped with the package", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
 def script():
-    return loaded("engine_limits")
+    return report_script("engine_limits")
 
 
 @pytest.fixture(scope="module")
 def growth():
-    return loaded("engine_growth")
-
-
-def loaded(name):
-    sys.path.insert(0, str(REPORTS))
-    try:
-        return import_module(name)
-    finally:
-        sys.path.remove(str(REPORTS))
+    return report_script("engine_growth")
 
 
 @pytest.mark.parametrize("size", [10_000, 100_000])

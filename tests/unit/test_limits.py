@@ -1,36 +1,22 @@
 """The machinery that holds statements against limits, and that each statement of the reports runs."""
 
 import itertools
-import sys
 from dataclasses import replace
-from importlib import import_module
-from pathlib import Path
 
 import pytest
+from report_scripts import report_script
 
 from latencykit.model import Hiccups, Validity
-
-REPORTS = Path(__file__).parents[2] / "reports"
-if not REPORTS.is_dir():
-    pytest.skip("the reports are not shipped with the package", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
 def limits():
-    return loaded("limits")
+    return report_script("limits")
 
 
 @pytest.fixture(scope="module")
 def indicator_limits():
-    return loaded("indicator_limits")
-
-
-def loaded(name):
-    sys.path.insert(0, str(REPORTS))
-    try:
-        return import_module(name)
-    finally:
-        sys.path.remove(str(REPORTS))
+    return report_script("indicator_limits")
 
 
 def validity(verdict):
